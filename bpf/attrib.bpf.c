@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Attributes: size, mode, owner, times, extended attributes. The hooks know a dentry and no mount. */
+
+/* struct iattr.ia_valid */
+#define ATTR_MODE  0x1
+#define ATTR_UID   0x2
+#define ATTR_GID   0x4
+#define ATTR_SIZE  0x8
+#define ATTR_ATIME 0x10
+#define ATTR_MTIME 0x20
+#define ATTR_OPEN  0x8000
+
+static __always_inline struct session *dentry_session(struct target *target, struct dentry *dentry)
+{
+	struct inode *inode = dentry->d_inode;
+
+	target->dentry = dentry;
+	if (!running || !inode || !target_is_ours(true, target, inode, true))
+		return 0;
+	return session_get(true, target);
+}
+
+static __always_inline void on_attributes(struct dentry *dentry, __u32 event)
+{
+	struct target target = {};
+	struct session *session = dentry_session(&target, dentry);
+
+	if (!session)
+		return;
+	session_count(session, event);
+	read_attributes(true, target.inode, &session->record);
+	session_limit(true, &target, session);
+}
+
+/*
+ * chmod, chown, utimes, truncate, open with O_TRUNC: all -> notify_change. At its entry, so that size and
+ * time from before the change are known when it is the session's first event.
+ */
+SEC("fentry/notify_change")
+int notify_change_entry(unsigned long long *ctx)
+{
+	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
+	struct target target = {};
+	struct session *session = dentry_session(&target, dentry);
+
+	if (session)
+		session->record.size = target.inode->i_size;
+	return 0;
+}
+
+/* The same at its exit: 0 = changed. Took (dentry, attr, ...) up to 5.11, a namespace or id map first since.
+ */
+SEC("fexit/notify_change")
+int notify_change(unsigned long long *ctx)
+{
+	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
+	struct iattr *attr = hook_arg(ctx, arg_notify_attr);
+	struct target target = {};
+	struct session *session;
+	unsigned int valid;
+
+	if ((int)hook_ret(ctx, arg_notify_ret))
+		return 0;
+	valid = attr->ia_valid;
+	if (!(valid & ATTR_SIZE)) {
+		if (valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME))
+			on_attributes(dentry, KF_EVENT_ATTRIB);
+		return 0;
+	}
+	session = dentry_session(&target, dentry);
+	/* An O_TRUNC that found nothing to cut is no change. */
+	if (!session || (valid & ATTR_OPEN && !session->record.size))
+		return 0;
+	session_count(session, KF_EVENT_MODIFY);
+	read_attributes(true, target.inode, &session->record);
+	session_limit(true, &target, session);
+	return 0;
+}
+
+/* setxattr, lsetxattr, fsetxattr -> vfs_setxattr. */
+SEC("fexit/vfs_setxattr")
+int vfs_setxattr(unsigned long long *ctx)
+{
+	if (!(int)hook_ret(ctx, arg_setxattr_ret))
+		on_attributes(hook_arg(ctx, arg_setxattr_dentry), KF_EVENT_ATTRIB);
+	return 0;
+}
+
+/* removexattr, lremovexattr, fremovexattr -> vfs_removexattr. */
+SEC("fexit/vfs_removexattr")
+int vfs_removexattr(unsigned long long *ctx)
+{
+	if (!(int)hook_ret(ctx, arg_removexattr_ret))
+		on_attributes(hook_arg(ctx, arg_removexattr_dentry), KF_EVENT_ATTRIB);
+	return 0;
+}
+
+/* setxattr of a POSIX ACL -> vfs_set_acl since 6.2; before it was an extended attribute like others. */
+SEC("fexit/vfs_set_acl")
+int BPF_PROG(vfs_set_acl, void *idmap, struct dentry *dentry, const char *name, void *acl, int ret)
+{
+	if (!ret)
+		on_attributes(dentry, KF_EVENT_ATTRIB);
+	return 0;
+}
+
+/* removexattr of a POSIX ACL -> vfs_remove_acl, likewise. */
+SEC("fexit/vfs_remove_acl")
+int BPF_PROG(vfs_remove_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
+{
+	if (!ret)
+		on_attributes(dentry, KF_EVENT_ATTRIB);
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Knobs that the probe sets before load (const: the verifier drops dead code) and switches it turns while
+ * running. */
+#ifndef KFLOWD_CONFIG_H
+#define KFLOWD_CONFIG_H
+
+/* Session limits. 0 events = no limit. */
+const volatile __u64 idle_ns;
+const volatile __u64 active_ns;
+const volatile __u32 max_events;
+
+/* Report reads of kernel file systems too. */
+const volatile __u8 all_files;
+
+/* Own processes: kflowd's front and probe; children of the front are enrichers; a process group, 0 = none. */
+const volatile __u32 own_front;
+const volatile __u32 own_probe;
+const volatile __u32 own_group;
+
+/* Positions of arguments that moved between kernels; `_ret` is the number of arguments, where fexit has the
+ * result. */
+const volatile __u8 arg_open_ret;
+const volatile __u8 arg_notify_dentry;
+const volatile __u8 arg_notify_attr;
+const volatile __u8 arg_notify_ret;
+const volatile __u8 arg_setxattr_dentry;
+const volatile __u8 arg_setxattr_ret;
+const volatile __u8 arg_removexattr_dentry;
+const volatile __u8 arg_removexattr_ret;
+const volatile __u8 arg_link_dentry;
+const volatile __u8 arg_link_ret;
+const volatile __u8 arg_symlink_dentry;
+const volatile __u8 arg_symlink_ret;
+const volatile __u8 arg_create_dentry;
+const volatile __u8 arg_create_ret;
+
+/* Set by the probe once everything is attached, cleared before the last sweep: no session is opened while it
+ * is 0. */
+volatile __u32 running;
+
+/* Set by the probe for the last sweep: every session is due. */
+volatile __u32 stopping;
+
+/* The probe waits without a timeout: the next record must wake it. */
+volatile __u32 probe_sleeps;
+
+#endif

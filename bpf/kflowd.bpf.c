@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One object, one skeleton: every hook shares the maps. The order of the includes is the way data goes. */
+#include "vmlinux/vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "record.h"
+#include "config.bpf.h"
+#include "maps.bpf.h"
+#include "counters.bpf.h"
+#include "compat.bpf.h"
+#include "hook.bpf.h"
+#include "scratch.bpf.h"
+#include "task.bpf.h"
+#include "emit.bpf.h"
+#include "path.bpf.h"
+#include "session.bpf.h"
+#include "layout.bpf.h"
+#include "process.bpf.c"
+#include "file.bpf.c"
+#include "transfer.bpf.c"
+#include "attrib.bpf.c"
+#include "name.bpf.c"
+#include "sweep.bpf.c"
+
+char LICENSE[] SEC("license") = "GPL";

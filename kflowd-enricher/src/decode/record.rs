@@ -1,0 +1,222 @@
+//! The records of `bpf/record.h`.
+//!
+//! A number that this version does not know (kind, tag) is not malformed: it comes from a newer probe and is
+//! passed on as [`Record::Unknown`] or skipped. Malformed is what no probe may write.
+
+use kflowd_proto::layout::{File, Flags, Head, Kind, Ledger, Process, TAG_CUT, Tag, TailError, tail};
+use zerocopy::FromBytes;
+
+/// Why a frame is no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than the head or than the body its kind has.
+    #[error("record of {len} bytes is shorter than the {need} bytes of its head and body")]
+    Short {
+        /// Bytes there are.
+        len: usize,
+        /// Bytes there must be.
+        need: usize,
+    },
+    /// The head names another length than the frame has.
+    #[error("record says {said} bytes in a frame of {len}")]
+    Length {
+        /// Length in the head.
+        said: u32,
+        /// Bytes there are.
+        len: usize,
+    },
+    /// The strings behind the body do not add up.
+    #[error("tail of the record")]
+    Tail(#[from] TailError),
+    /// One string is there twice.
+    #[error("string {0} is there twice")]
+    Twice(u16),
+}
+
+/// A string of the tail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tailed<'a> {
+    /// The bytes, in whatever encoding the system uses.
+    pub bytes: &'a [u8],
+    /// The left end is missing.
+    pub cut: bool,
+}
+
+/// All strings a record may carry; one that is not there is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strings<'a> {
+    /// Base name of the executable.
+    pub exe_name: Tailed<'a>,
+    /// Base name of the parent's executable.
+    pub parent_name: Tailed<'a>,
+    /// Path of the executable.
+    pub exe_path: Tailed<'a>,
+    /// Arguments, each ended by NUL.
+    pub argv: Tailed<'a>,
+    /// Path of the file.
+    pub path: Tailed<'a>,
+    /// Path before a move.
+    pub origin: Option<Tailed<'a>>,
+}
+
+/// An exec, fork or exit record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessRecord<'a> {
+    /// Which of the three.
+    pub kind: Kind,
+    /// The fixed part.
+    pub body: Process,
+    /// The tail.
+    pub strings: Strings<'a>,
+}
+
+/// A file record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileRecord<'a> {
+    /// The fixed part.
+    pub body: File,
+    /// The tail.
+    pub strings: Strings<'a>,
+}
+
+impl FileRecord<'_> {
+    /// Whether the process is a kernel thread.
+    pub fn kernel_thread(&self) -> bool {
+        Flags(self.body.head.flags).has(Flags::KTHREAD)
+    }
+}
+
+/// A checked record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for the time of one record, never stored")]
+pub enum Record<'a> {
+    /// A process began, ended or has a new program.
+    Process(ProcessRecord<'a>),
+    /// What a process did to a file.
+    File(FileRecord<'a>),
+    /// The probe's counters.
+    Ledger(Ledger),
+    /// A kind that this version does not know.
+    Unknown(u16),
+}
+
+/// Reads one frame.
+///
+/// # Errors
+/// See [`DecodeError`]; nothing of a malformed record is used.
+pub fn decode(frame: &[u8]) -> Result<Record<'_>, DecodeError> {
+    let (head, _) = split::<Head>(frame)?;
+    if usize::try_from(head.len) != Ok(frame.len()) {
+        return Err(DecodeError::Length { said: head.len, len: frame.len() });
+    }
+    let Some(kind) = Kind::from_raw(head.kind) else { return Ok(Record::Unknown(head.kind)) };
+    Ok(match kind {
+        Kind::Exec | Kind::Fork | Kind::Exit => {
+            let (body, tail) = split::<Process>(frame)?;
+            Record::Process(ProcessRecord { kind, body, strings: strings(tail)? })
+        }
+        Kind::File => {
+            let (body, tail) = split::<File>(frame)?;
+            Record::File(FileRecord { body, strings: strings(tail)? })
+        }
+        Kind::Ledger => Record::Ledger(split::<Ledger>(frame)?.0),
+    })
+}
+
+/// The body is copied: a frame's bytes have no alignment.
+fn split<T: FromBytes>(frame: &[u8]) -> Result<(T, &[u8]), DecodeError> {
+    T::read_from_prefix(frame)
+        .map_err(|_| DecodeError::Short { len: frame.len(), need: core::mem::size_of::<T>() })
+}
+
+fn strings(tail: &[u8]) -> Result<Strings<'_>, DecodeError> {
+    let mut found = Strings::default();
+    let mut seen = 0_u32;
+    for entry in tail::entries(tail) {
+        let (tag, bytes) = entry?;
+        let number = tag & !TAG_CUT;
+        let text = Tailed { bytes, cut: tag & TAG_CUT != 0 };
+        match number {
+            t if t == Tag::ExeName as u16 => found.exe_name = text,
+            t if t == Tag::ParentName as u16 => found.parent_name = text,
+            t if t == Tag::ExePath as u16 => found.exe_path = text,
+            t if t == Tag::Argv as u16 => found.argv = text,
+            t if t == Tag::Path as u16 => found.path = text,
+            t if t == Tag::Origin as u16 => found.origin = Some(text),
+            _ => continue,
+        }
+        let bit = 1 << number;
+        if seen & bit != 0 {
+            return Err(DecodeError::Twice(number));
+        }
+        seen |= bit;
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use kflowd_proto::layout::TailEntry;
+    use proptest::prelude::*;
+    use zerocopy::IntoBytes;
+
+    use super::*;
+
+    fn frame(kind: u16, body: &[u8], tail: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = body.to_vec();
+        for (tag, text) in tail {
+            let len = u16::try_from(text.len()).unwrap();
+            bytes.extend_from_slice(TailEntry { tag: *tag, len }.as_bytes());
+            bytes.extend_from_slice(text);
+        }
+        let len = u32::try_from(bytes.len()).unwrap();
+        bytes[..4].copy_from_slice(&len.to_ne_bytes());
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        bytes
+    }
+
+    #[test]
+    fn file_record_with_its_strings() {
+        let body = File { inode: 7, ..File::default() };
+        let bytes = frame(4, body.as_bytes(), &[(1, b"cat"), (5 | TAG_CUT, b"b/c"), (77, b"new")]);
+        let Ok(Record::File(file)) = decode(&bytes) else { panic!("{:?}", decode(&bytes)) };
+        assert_eq!(file.body.inode, 7);
+        assert_eq!(file.strings.exe_name, Tailed { bytes: b"cat", cut: false });
+        assert_eq!(file.strings.path, Tailed { bytes: b"b/c", cut: true });
+        assert_eq!(file.strings.origin, None);
+    }
+
+    #[test]
+    fn unknown_is_not_malformed() {
+        assert_eq!(decode(&frame(999, Head::default().as_bytes(), &[])), Ok(Record::Unknown(999)));
+    }
+
+    #[test]
+    fn malformed_says_how() {
+        let bytes = frame(4, File::default().as_bytes(), &[(5, b"/a")]);
+        let len = bytes.len();
+        let said = u32::try_from(len).unwrap();
+        assert_eq!(decode(&bytes[..10]), Err(DecodeError::Short { len: 10, need: 32 }));
+        assert_eq!(decode(&bytes[..len - 1]), Err(DecodeError::Length { said, len: len - 1 }));
+        assert!(matches!(decode(&frame(4, Head::default().as_bytes(), &[])), Err(DecodeError::Short { .. })));
+        let twice = frame(4, File::default().as_bytes(), &[(5, b"/a"), (5, b"/b")]);
+        assert_eq!(decode(&twice), Err(DecodeError::Twice(5)));
+        let mut long = bytes;
+        long[len - 4] = 200;
+        assert!(matches!(decode(&long), Err(DecodeError::Tail(TailError::TooLong { .. }))));
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn random_tails_never_panic(kind in 0_u16..8, tail in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut body = File::default().as_bytes().to_vec();
+            body.extend_from_slice(&tail);
+            let _ = decode(&frame(kind, &body, &[]));
+        }
+    }
+}

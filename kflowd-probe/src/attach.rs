@@ -1,0 +1,178 @@
+//! Which hooks there are, and how each attaches on this kernel: fentry, fexit or a typed tracepoint first, a kprobe
+//! where that does not work, one by one.
+
+use libbpf_rs::btf::{Btf, types};
+use libbpf_rs::{Link, Object, OpenObject, ProgramMut};
+
+use crate::load::LoadError;
+use crate::skel::kflowd::types::rodata;
+
+/// How a hook is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// fentry, fexit or tp_btf: typed arguments, the cheapest.
+    Trace,
+    /// kprobe: sees the call, not its result.
+    Kprobe,
+    /// This kernel lacks the function.
+    Off,
+}
+
+/// One event source of the kernel side.
+pub(crate) struct Hook {
+    /// Kernel function or tracepoint of the typed program.
+    pub(crate) target: &'static str,
+    /// Typed program.
+    trace: &'static str,
+    /// Program of the fallback.
+    kprobe: Option<&'static str>,
+    /// Without this one kflowd has nothing to tell.
+    required: bool,
+}
+
+/// A function that only fexit or fentry can follow.
+const fn typed(target: &'static str, trace: &'static str) -> Hook {
+    Hook { target, trace, kprobe: None, required: false }
+}
+
+const fn tracepoint(target: &'static str, trace: &'static str) -> Hook {
+    Hook { target, trace, kprobe: None, required: true }
+}
+
+const fn function(target: &'static str, trace: &'static str, kprobe: &'static str) -> Hook {
+    Hook { target, trace, kprobe: Some(kprobe), required: false }
+}
+
+/// All hooks, in the order in which they attach: those that end a session before those that open one.
+pub(crate) const HOOKS: &[Hook] = &[
+    tracepoint("sched_process_exit", "process_exit"),
+    tracepoint("sched_process_exec", "process_exec"),
+    tracepoint("sched_process_fork", "process_fork"),
+    function("__fput", "fput_entry", "fput_kprobe"),
+    function("d_delete", "d_delete", "d_delete_kprobe"),
+    function("d_move", "d_move", "d_move_kprobe"),
+    function("d_exchange", "d_exchange", "d_exchange_kprobe"),
+    function("vfs_read", "vfs_read", "vfs_read_kprobe"),
+    function("vfs_write", "vfs_write", "vfs_write_kprobe"),
+    typed("vfs_readv", "vfs_readv"),
+    typed("vfs_writev", "vfs_writev"),
+    typed("do_sendfile", "do_sendfile"),
+    typed("do_splice", "do_splice"),
+    typed("vfs_copy_file_range", "vfs_copy_file_range"),
+    typed("vfs_clone_file_range", "vfs_clone_file_range"),
+    typed("vfs_fallocate", "vfs_fallocate"),
+    typed("__kernel_read", "kernel_read"),
+    typed("__kernel_write", "kernel_write"),
+    typed("__kernel_write_iter", "kernel_write_iter"),
+    typed("io_read", "io_read"),
+    typed("io_write", "io_write"),
+    typed("io_complete_rw", "io_complete_rw"),
+    typed("aio_read", "aio_read"),
+    typed("aio_write", "aio_write"),
+    typed("notify_change", "notify_change_entry"),
+    typed("notify_change", "notify_change"),
+    typed("vfs_setxattr", "vfs_setxattr"),
+    typed("vfs_removexattr", "vfs_removexattr"),
+    typed("vfs_set_acl", "vfs_set_acl"),
+    typed("vfs_remove_acl", "vfs_remove_acl"),
+    typed("vfs_link", "vfs_link"),
+    typed("vfs_symlink", "vfs_symlink"),
+    typed("vfs_create", "vfs_create"),
+    function("do_dentry_open", "do_dentry_open", "security_file_open_kprobe"),
+];
+
+/// Where this function is there, the other one ends in it: one of them is enough.
+const INSTEAD: &[(&str, &str)] = &[("__kernel_write_iter", "__kernel_write")];
+
+/// Names of the parameters of kernel function `name`, `None` when the kernel's BTF does not have it.
+fn parameters<'btf>(btf: &'btf Btf<'_>, name: &str) -> Option<Vec<String>> {
+    let function = btf.type_by_name::<types::Func<'btf>>(name)?;
+    let proto = types::FuncProto::try_from(function.next_type()?).ok()?;
+    Some(proto.iter().map(|p| p.name.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()).collect())
+}
+
+/// First choice for every hook; without `files` those of files stay off.
+pub(crate) fn first_ways(btf: &Btf<'_>, files: bool) -> Vec<Way> {
+    let known = |name| parameters(btf, name).is_some();
+    let replaced = |name| INSTEAD.iter().any(|(by, other)| *other == name && known(by));
+    HOOKS
+        .iter()
+        .map(|hook| match hook.kprobe {
+            _ if hook.required => Way::Trace,
+            _ if !files || replaced(hook.target) => Way::Off,
+            _ if known(hook.target) => Way::Trace,
+            Some(_) => Way::Kprobe,
+            None => Way::Off,
+        })
+        .collect()
+}
+
+/// Tells the programs where arguments stand that moved between kernels.
+pub(crate) fn set_positions(btf: &Btf<'_>, knobs: &mut rodata) {
+    // Without the function its program is not loaded, and the position is not used.
+    let at = |function: &str, name: &str| {
+        parameters(btf, function).and_then(|p| p.iter().position(|n| n == name)).unwrap_or(0) as u8
+    };
+    let count = |function: &str| parameters(btf, function).map_or(0, |p| p.len() as u8);
+    knobs.arg_open_ret = count("do_dentry_open");
+    knobs.arg_notify_dentry = at("notify_change", "dentry");
+    knobs.arg_notify_attr = at("notify_change", "attr");
+    knobs.arg_notify_ret = count("notify_change");
+    knobs.arg_setxattr_dentry = at("vfs_setxattr", "dentry");
+    knobs.arg_setxattr_ret = count("vfs_setxattr");
+    knobs.arg_removexattr_dentry = at("vfs_removexattr", "dentry");
+    knobs.arg_removexattr_ret = count("vfs_removexattr");
+    knobs.arg_link_dentry = at("vfs_link", "new_dentry");
+    knobs.arg_link_ret = count("vfs_link");
+    knobs.arg_symlink_dentry = at("vfs_symlink", "dentry");
+    knobs.arg_symlink_ret = count("vfs_symlink");
+    knobs.arg_create_dentry = at("vfs_create", "dentry");
+    knobs.arg_create_ret = count("vfs_create");
+}
+
+/// Chooses the programs to load.
+pub(crate) fn select(object: &mut OpenObject, ways: &[Way]) {
+    for mut program in object.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        let unused = HOOKS.iter().zip(ways).any(|(hook, way)| {
+            (name == hook.trace && *way != Way::Trace)
+                || (Some(name.as_str()) == hook.kprobe && *way != Way::Kprobe)
+        });
+        program.set_autoload(!unused);
+    }
+}
+
+fn program<'obj>(object: &'obj mut Object, name: &str) -> Option<ProgramMut<'obj>> {
+    object.progs_mut().find(|p| p.name() == name)
+}
+
+/// Attaches every hook; an error names the hook's index so that the caller can fall back for this one.
+pub(crate) fn attach(
+    object: &mut Object,
+    ways: &[Way],
+) -> Result<(Vec<Link>, Vec<String>), (usize, LoadError)> {
+    let (mut links, mut names) = (Vec::new(), Vec::new());
+    for (i, (hook, way)) in HOOKS.iter().zip(ways).enumerate() {
+        let (name, kind) = match way {
+            Way::Trace if hook.required => (hook.trace, "tp_btf"),
+            Way::Trace => (hook.trace, "fentry"),
+            Way::Kprobe => (hook.kprobe.unwrap_or(hook.trace), "kprobe"),
+            Way::Off => continue,
+        };
+        let fail = |error: String| (i, LoadError::Attach { hook: hook.target, way: kind, error });
+        let program = program(object, name).ok_or_else(|| fail("no such program".into()))?;
+        links.push(program.attach().map_err(|e| fail(format!("{e:#}")))?);
+        names.push(format!("{}:{kind}", hook.target));
+    }
+    Ok((links, names))
+}
+
+/// The next choice after hook `index` did not attach; `None` when there is none.
+pub(crate) fn fall_back(ways: &mut [Way], index: usize) -> Option<()> {
+    ways[index] = match (ways[index], &HOOKS[index]) {
+        (_, hook) if hook.required => return None,
+        (Way::Trace, hook) if hook.kprobe.is_some() => Way::Kprobe,
+        _ => Way::Off,
+    };
+    Some(())
+}

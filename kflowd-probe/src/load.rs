@@ -1,0 +1,198 @@
+//! Opens, configures, loads and attaches the kernel side. All of it needs root; nothing of it is used afterwards.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+use kflowd_proto::queue::Producer;
+use libbpf_rs::btf::Btf;
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
+use libbpf_rs::{Iter, Link, MapCore, MapFlags, PrintLevel};
+
+use crate::attach::{self, Way};
+use crate::drain::{Drain, DrainError};
+use crate::skel::kflowd::{KflowdSkel, KflowdSkelBuilder, OpenKflowdSkel};
+use crate::skel::{Variables, preflight};
+use crate::sweep::Sweep;
+
+/// Slots of the scratch map (SCRATCH_MAX in bpf/maps.bpf.h).
+const SCRATCH_SLOTS: u32 = 32;
+
+/// What the kernel side is told.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelSettings {
+    /// Idle timeout of sessions, nanoseconds.
+    pub(crate) idle_ns: u64,
+    /// Active timeout of sessions, nanoseconds.
+    pub(crate) active_ns: u64,
+    /// Events after which a session is sent, 0 = no limit.
+    pub(crate) max_events: u32,
+    /// Watch files; processes are always watched.
+    pub(crate) files: bool,
+    /// Report reads of kernel file systems too.
+    pub(crate) all_files: bool,
+    /// Show libbpf's messages.
+    pub(crate) verbose: bool,
+    /// Whom not to report.
+    pub(crate) own: OwnProcesses,
+}
+
+/// Processes that are kflowd's own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnProcesses {
+    /// The process that the user started; its children are enrichers.
+    pub(crate) front: u32,
+    /// The process that drains.
+    pub(crate) probe: u32,
+    /// Process group that reads our output through a pipe, 0 = none.
+    pub(crate) group: u32,
+}
+
+/// Why the kernel side is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// The kernel's type information cannot be read.
+    #[error("cannot read the kernel's types (/sys/kernel/btf/vmlinux): {0}")]
+    Btf(String),
+    /// The kernel refused the programs.
+    #[error("the kernel refuses tracing programs: {0}")]
+    Load(String),
+    /// A hook that has to be there did not attach.
+    #[error("hook {hook} ({way}) does not attach: {error}")]
+    Attach {
+        /// Kernel function or tracepoint.
+        hook: &'static str,
+        /// fentry, tp_btf or kprobe.
+        way: &'static str,
+        /// The kernel's word.
+        error: String,
+    },
+    /// What is needed while draining could not be set up.
+    #[error("cannot set up the ring buffer: {0}")]
+    Drain(#[from] DrainError),
+}
+
+impl LoadError {
+    fn load(error: libbpf_rs::Error) -> Self {
+        // One line: the chain, without the verifier's log.
+        Self::Load(format!("{error:#}").lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+/// Loaded and attached; records already gather in the ring buffer.
+pub(crate) struct Attached {
+    skel: &'static KflowdSkel<'static>,
+    links: Vec<Link>,
+    hooks: Vec<String>,
+    sweep: Sweep,
+    variables: Variables,
+}
+
+fn be_quiet(_: PrintLevel, _: String) {}
+
+fn be_loud(_: PrintLevel, message: String) {
+    // A closed stderr is no reason to end.
+    let _ = io::Write::write_all(&mut io::stderr(), message.as_bytes());
+}
+
+fn set_print(verbose: bool) {
+    let print = if verbose { be_loud } else { be_quiet };
+    libbpf_rs::set_print(Some((PrintLevel::Debug, print)));
+}
+
+fn open(
+    settings: &KernelSettings,
+    btf: &Btf<'_>,
+    ways: &[Way],
+) -> Result<OpenKflowdSkel<'static>, LoadError> {
+    // Lives as long as the process: the skeleton borrows it.
+    let place = Box::leak(Box::new(MaybeUninit::uninit()));
+    let mut skel = KflowdSkelBuilder::default().open(place).map_err(LoadError::load)?;
+    let knobs = skel
+        .maps
+        .rodata_data
+        .as_deref_mut()
+        .ok_or_else(|| LoadError::Btf("no knobs in the object".into()))?;
+    knobs.idle_ns = settings.idle_ns;
+    knobs.active_ns = settings.active_ns;
+    knobs.max_events = settings.max_events;
+    knobs.all_files = settings.all_files.into();
+    knobs.own_front = settings.own.front;
+    knobs.own_probe = settings.own.probe;
+    knobs.own_group = settings.own.group;
+    attach::set_positions(btf, knobs);
+    attach::select(skel.open_object_mut(), ways);
+    Ok(skel)
+}
+
+/// Loads and attaches, falling back hook by hook: every turn of the loop gives up one way of one hook.
+fn load_and_attach(
+    settings: &KernelSettings,
+    btf: &Btf<'_>,
+) -> Result<(KflowdSkel<'static>, Vec<Link>, Vec<String>), LoadError> {
+    let mut ways = attach::first_ways(btf, settings.files);
+    loop {
+        let mut skel = open(settings, btf, &ways)?.load().map_err(LoadError::load)?;
+        fill_scratch(&skel)?;
+        match attach::attach(skel.object_mut(), &ways) {
+            Ok((links, hooks)) => return Ok((skel, links, hooks)),
+            Err((index, error)) => attach::fall_back(&mut ways, index).ok_or(error)?,
+        }
+    }
+}
+
+/// All scratch slots are free.
+fn fill_scratch(skel: &KflowdSkel<'_>) -> Result<(), LoadError> {
+    for slot in 0..SCRATCH_SLOTS {
+        skel.maps.scratch_free.update(&[], &slot.to_ne_bytes(), MapFlags::ANY).map_err(LoadError::load)?;
+    }
+    Ok(())
+}
+
+/// Opens, loads, attaches. Needs root.
+///
+/// # Errors
+/// When the kernel refuses the programs or a hook without which there is nothing to tell.
+pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
+    set_print(settings.verbose);
+    let btf = Btf::from_vmlinux().map_err(|e| LoadError::Btf(format!("{e:#}")))?;
+    let (mut skel, links, hooks) = load_and_attach(settings, &btf)?;
+    let existing = skel.progs.process_existing.attach().map_err(LoadError::load)?;
+    let sweep = Sweep::new(&skel).map_err(LoadError::load)?;
+    let bss = skel.maps.bss_data.take().ok_or_else(|| LoadError::Btf("no variables in the object".into()))?;
+    // Maps and their mappings live as long as the process: `bss` is one of them.
+    let skel = &*Box::leak(Box::new(skel));
+    let mut variables = Variables::new(bss);
+    variables.set_running(true);
+    let mut tasks = Iter::new(&existing).map_err(LoadError::load)?;
+    std::io::copy(&mut tasks, &mut std::io::sink()).map_err(|e| LoadError::Load(e.to_string()))?;
+    Ok(Attached { skel, links, hooks, sweep, variables })
+}
+
+impl Attached {
+    /// Hooks as `name:way`, in the order of attachment.
+    pub(crate) fn hooks(&self) -> &[String] {
+        &self.hooks
+    }
+
+    /// Maps the ring buffer; what follows needs no privilege.
+    ///
+    /// # Errors
+    /// When the mapping fails.
+    pub(crate) fn into_drain(self, producer: Producer) -> Result<Drain, LoadError> {
+        let ring = &self.skel.maps.ring;
+        let fd = std::os::fd::AsFd::as_fd(ring).try_clone_to_owned().map_err(DrainError::Map)?;
+        let size = ring.info().map_err(LoadError::load)?.info.max_entries as usize;
+        Ok(Drain::new(fd, size, producer, self.links, self.sweep, self.variables)?)
+    }
+}
+
+/// Whether this kernel takes tracing programs: loads one empty fentry and one empty kprobe program, attaches neither.
+///
+/// # Errors
+/// The kernel's word, on one line.
+pub(crate) fn preflight() -> Result<(), LoadError> {
+    set_print(false);
+    let mut place = MaybeUninit::uninit();
+    let builder = preflight::PreflightSkelBuilder::default();
+    builder.open(&mut place).and_then(OpenSkel::load).map(drop).map_err(LoadError::load)
+}
