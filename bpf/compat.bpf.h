@@ -124,6 +124,20 @@ static __always_inline struct list_head *first_listed(struct super_block *sb)
 	return BPF_CORE_READ((struct super_block___list *)sb, s_mounts.next);
 }
 
+static __always_inline struct list_head *next_listed(struct list_head *entry)
+{
+	return BPF_CORE_READ(entry, next);
+}
+
+/* What follows the last mount: the head of the list, found without its address, which only its own kind may
+ * have. */
+static __always_inline struct list_head *last_listed(struct super_block *sb)
+{
+	struct list_head *first = first_listed(sb);
+
+	return BPF_CORE_READ(first, prev);
+}
+
 static __always_inline struct mount *mount_listed(struct list_head *entry)
 {
 	return (void *)entry - bpf_core_field_offset(struct mount___list, mnt_instance);

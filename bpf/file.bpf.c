@@ -53,7 +53,10 @@ static __always_inline void on_transfer_by(bool direct, struct task_struct *task
 	if (!session)
 		return;
 	session_count(session, event);
-	if (event == KF_EVENT_MODIFY)
+	/* An addition of a constant zero would become an instruction that 5.10 does not know. */
+	if (!bytes)
+		;
+	else if (event == KF_EVENT_MODIFY)
 		__sync_fetch_and_add(&session->record.bytes_written, bytes);
 	else
 		__sync_fetch_and_add(&session->record.bytes_read, bytes);
@@ -79,14 +82,14 @@ static __always_inline void on_close(bool direct, struct file *file)
 		return;
 	session = session_find(direct, &target);
 	if (!session && (all_files || !is_kernel_fs(direct, GET(direct, target.inode, i_sb))))
-		session = session_open(direct, &target);
+		session = session_open(&target);
 	if (!session)
 		return;
 	session_count(session, writes ? KF_EVENT_CLOSE_WRITE : KF_EVENT_CLOSE_NOWRITE);
 	__sync_fetch_and_add(&session->open, -1);
 	read_attributes(direct, target.inode, &session->record);
 	if (session->open <= 0)
-		session_send(&target.key, session, 0, KF_CAUSE_CLOSE, false);
+		session_send(&target.key, NO_ORIGIN, KF_CAUSE_CLOSE, false);
 	else
 		session_limit(direct, &target, session);
 }

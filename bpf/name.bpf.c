@@ -15,7 +15,7 @@ static __always_inline void on_delete(bool direct, struct dentry *dentry, struct
 	session_count(session, KF_EVENT_DELETE);
 	read_attributes(direct, inode, &session->record);
 	session->record.nlink++; /* as it was before */
-	session_send(&target.key, session, 0, KF_CAUSE_NAME, session->open > 0);
+	session_send(&target.key, NO_ORIGIN, KF_CAUSE_NAME, session->open > 0);
 }
 
 /* The inode of `from` gets the name of `to`. Called before the names change hands. */
@@ -45,7 +45,7 @@ static __always_inline void on_move(bool direct, struct dentry *from, struct den
 	if (!origin)
 		return;
 	path_of(origin_slot, origin, from, 0);
-	session_send(&target.key, session, origin, KF_CAUSE_NAME, session->open > 0);
+	session_send(&target.key, origin_slot, KF_CAUSE_NAME, session->open > 0);
 	scratch_give(&origin_slot);
 }
 
@@ -104,7 +104,7 @@ static __always_inline void on_name(struct dentry *dentry)
 	/* A file opened without a name, which got its first one: its close will come. */
 	if (session->record.nlink == 1 && session->open > 0)
 		return;
-	session_send(&target.key, session, 0, KF_CAUSE_NAME, session->open > 0);
+	session_send(&target.key, NO_ORIGIN, KF_CAUSE_NAME, session->open > 0);
 }
 
 /* link, linkat -> vfs_link; 0 = done. Its new dentry moved when the id map came in the middle (5.12). */

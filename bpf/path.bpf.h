@@ -8,8 +8,8 @@
 #ifndef KFLOWD_PATH_H
 #define KFLOWD_PATH_H
 
-/* Components and mounts that a path can cross: 4,096 bytes of single letters, and some mounts. */
-#define PATH_STEPS 2100
+/* Cubed: components and mounts that a path can cross, 4,096 bytes of single letters and some mounts. */
+#define PATH_TURNS 13
 /* Mounts of one super block that are looked at to find one of the process's namespace. */
 #define MOUNT_STEPS 64
 
@@ -67,14 +67,38 @@ __noinline int path_step(__u32 slot)
 	return 0;
 }
 
+/*
+ * PATH_TURNS steps, and PATH_TURNS times those; 1 = arrived. Three short loops instead of a long one: the
+ * verifier walks each turn of a loop, and that is most of the time it takes to start.
+ */
+__noinline int path_steps(__u32 slot)
+{
+	int i;
+
+	for (i = 0; i < PATH_TURNS; i++)
+		if (path_step(slot))
+			return 1;
+	return 0;
+}
+
+__noinline int path_flight(__u32 slot)
+{
+	int i;
+
+	for (i = 0; i < PATH_TURNS; i++)
+		if (path_steps(slot))
+			return 1;
+	return 0;
+}
+
 /* Writes the path of the slot's dentry, as seen from the slot's mount. */
 __noinline int path_walk(__u32 slot)
 {
 	struct scratch *s;
 	int i;
 
-	for (i = 0; i < PATH_STEPS; i++)
-		if (path_step(slot))
+	for (i = 0; i < PATH_TURNS; i++)
+		if (path_flight(slot))
 			return 0;
 	s = bpf_map_lookup_elem(&scratch, &slot);
 	if (s)
@@ -84,71 +108,55 @@ __noinline int path_walk(__u32 slot)
 
 /*
  * Where only a dentry is known (unlink, rename, chmod): a mount of its super block in the namespace of the
- * process, best one that shows the whole file system; else any mount.
+ * process, best one that shows the whole file system; else any mount. Looks at one mount; 1 = there is no
+ * better or no other one.
  */
-struct mount_choice {
-	struct mnt_namespace *ns;
-	struct dentry *root;
-	struct mount *found;
-};
-
-/* Looks at one mount; true = there is no better one. */
-static __always_inline bool mount_weigh(struct mount_choice *choice, struct mount *mount)
+__noinline int mount_step(__u32 slot)
 {
-	bool ours = BPF_CORE_READ(mount, mnt_ns) == choice->ns;
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct mount *mount;
+	bool ours;
 
-	if (!choice->found || ours)
-		choice->found = mount;
-	return ours && BPF_CORE_READ(mount, mnt.mnt_root) == choice->root;
-}
-
-/* Since 6.18. The two ways of chaining are two functions: clang must not move what one reads before the
- * choice. */
-static __noinline int mount_find_chained(struct mount_choice *choice, struct super_block *sb)
-{
-	struct mount *mount = first_chained(sb);
-	int i;
-
-	for (i = 0; i < MOUNT_STEPS && mount; i++) {
-		if (mount_weigh(choice, mount))
-			break;
-		mount = next_chained(mount);
+	if (!s || !s->next_mount)
+		return 1;
+	mount = MOUNTS_CHAINED ? (void *)s->next_mount : mount_listed((void *)s->next_mount);
+	ours = (__u64)BPF_CORE_READ(mount, mnt_ns) == s->namespace;
+	if (!s->mount || ours)
+		s->mount = (__u64)mount;
+	if (ours && (__u64)BPF_CORE_READ(mount, mnt.mnt_root) == s->root)
+		return 1;
+	if (MOUNTS_CHAINED) {
+		s->next_mount = (__u64)next_chained(mount);
+		return 0;
 	}
-	return 0;
-}
-
-static __noinline int mount_find_listed(struct mount_choice *choice, struct super_block *sb)
-{
-	struct list_head *entry = first_listed(sb), *head = BPF_CORE_READ(entry, prev);
-	int i;
-
-	for (i = 0; i < MOUNT_STEPS && entry != head; i++) {
-		if (mount_weigh(choice, mount_listed(entry)))
-			break;
-		entry = BPF_CORE_READ(entry, next);
-	}
-	return 0;
+	s->next_mount = (__u64)next_listed((void *)s->next_mount);
+	return s->next_mount == s->last_mount;
 }
 
 __noinline int mount_find(__u32 slot)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-	struct mount_choice choice = {};
 	struct super_block *sb;
 	struct dentry *dentry;
+	int i;
 
 	if (!s)
 		return 0;
 	dentry = (void *)s->dentry;
 	sb = BPF_CORE_READ(dentry, d_sb);
-	choice.ns = BPF_CORE_READ(task, nsproxy, mnt_ns);
-	choice.root = BPF_CORE_READ(sb, s_root);
-	if (MOUNTS_CHAINED)
-		mount_find_chained(&choice, sb);
-	else
-		mount_find_listed(&choice, sb);
-	s->mount = (__u64)choice.found;
+	s->namespace = (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
+	s->root = (__u64)BPF_CORE_READ(sb, s_root);
+	s->mount = 0;
+	if (MOUNTS_CHAINED) {
+		s->next_mount = (__u64)first_chained(sb);
+	} else {
+		s->next_mount = (__u64)first_listed(sb);
+		s->last_mount = (__u64)last_listed(sb);
+	}
+	for (i = 0; i < MOUNT_STEPS; i++)
+		if (mount_step(slot))
+			break;
 	return 0;
 }
 

@@ -11,13 +11,28 @@
  */
 #define WALK_END KF_PATH_MAX
 
+/* What a hook knows about the file of its event. */
+struct target {
+	struct session_key key;
+	struct inode *inode;
+	struct dentry *dentry;
+	struct vfsmount *mnt;	  /* NULL where the hook has no mount: unlink, rename, chmod */
+	struct task_struct *task; /* who, where it is not the current task; else NULL */
+	__u32 dev;
+};
+
 struct scratch {
+	struct target target; /* argument of session_make and session_finish */
 	/* State of a path walk (path.bpf.h). */
 	__u64 dentry;
 	__u64 mount;
-	__u64 root;  /* of that mount */
-	__u32 start; /* path[start .. WALK_END) is written */
-	__u32 cut;   /* the left end is missing */
+	__u64 root; /* of that mount */
+	/* State of a search for a mount (path.bpf.h). */
+	__u64 namespace;
+	__u64 next_mount; /* the mount, or its entry in the list of its super block */
+	__u64 last_mount; /* the head of that list */
+	__u32 start;	  /* path[start .. WALK_END) is written */
+	__u32 cut;	  /* the left end is missing */
 	char path[KF_PATH_MAX + KF_NAME_MAX];
 	/* State of a record under construction (emit.bpf.h). */
 	char record[KF_RECORD_MAX];

@@ -149,27 +149,36 @@ static __always_inline bool session_end(struct session_key *key, struct session 
 	return true;
 }
 
-/*
- * Sends the session's record. With `keep` the session goes on with zero counts, else it ends. Works on a
- * copy: the memory of a deleted map entry is used again at once.
- */
-static __noinline int session_send(struct session_key *key, struct session *session, struct scratch *origin,
-				   __u32 cause, bool keep)
-{
-	struct scratch *s;
-	__u32 slot, len;
+/* Arguments of session_finish. */
+#define NO_ORIGIN 0xffffffff
 
-	s = scratch_take(&slot);
+/*
+ * Sends the record of the session that the slot's target names. With `keep` the session goes on with zero
+ * counts, else it ends. Works on a copy: the memory of a deleted map entry is used again at once. A global
+ * function, so that the verifier checks it once and not in every hook.
+ */
+__noinline int session_finish(__u32 slot, __u32 origin_slot, __u32 cause, __u32 keep)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct scratch *origin = bpf_map_lookup_elem(&scratch, &origin_slot);
+	struct session *session;
+	struct session_key key;
+	__u32 len;
+
 	if (!s)
+		return 0;
+	key = s->target.key;
+	session = bpf_map_lookup_elem(&sessions, &key);
+	if (!session)
 		return 0;
 	__builtin_memcpy(&s->session, session, sizeof(*session));
 	s->session.record.cause = cause;
 	__builtin_memcpy(s->record, &s->session.record, sizeof(struct kf_file));
-	len = session_record(s, key, &s->session, origin);
+	len = session_record(s, &key, &s->session, origin);
 	if (keep)
 		session_restart(session, &s->session);
-	else if (!session_end(key, &s->session))
-		goto out;
+	else if (!session_end(&key, &s->session))
+		return 0;
 	if (s->session.total) {
 		if (emit(s, len)) {
 			COUNT(file_records_ring, 1);
@@ -180,27 +189,30 @@ static __noinline int session_send(struct session_key *key, struct session *sess
 		}
 	}
 	if (!keep && s->session.path_flags & PATH_LONG)
-		bpf_map_delete_elem(&long_paths, key);
-out:
-	scratch_give(&slot);
+		bpf_map_delete_elem(&long_paths, &key);
 	return 0;
 }
 
-/* What a hook knows about the file of its event. */
-struct target {
-	struct session_key key;
-	struct inode *inode;
-	struct dentry *dentry;
-	struct vfsmount *mnt;	  /* NULL where the hook has no mount: unlink, rename, chmod */
-	struct task_struct *task; /* who, where it is not the current task; else NULL */
-	__u32 dev;
-};
+/* Sends the session of `key`; `origin` is the slot with the old path after a move. */
+static __always_inline void session_send(struct session_key *key, __u32 origin, __u32 cause, bool keep)
+{
+	struct scratch *s;
+	__u32 slot;
+
+	s = scratch_take(&slot);
+	if (!s)
+		return;
+	s->target.key = *key;
+	session_finish(slot, origin, cause, keep);
+	scratch_give(&slot);
+}
 
 /* Fills the session (in the slot) with all that is taken once. */
-static __always_inline void session_fill(bool direct, struct target *target, struct session *session,
+static __always_inline void session_fill(struct target *target, struct session *session,
 					 struct task_struct *task, struct program *program, __u32 exec)
 {
 	struct kf_file *record = &session->record;
+	struct inode *inode = target->inode;
 
 	__builtin_memset(session, 0, sizeof(*session) - PATH_INLINE);
 	session->exec = exec;
@@ -209,65 +221,71 @@ static __always_inline void session_fill(bool direct, struct target *target, str
 	record->head.tgid = target->key.process.tgid;
 	record->head.start = program->start;
 	task_facts(&record->task, task, program);
-	record->inode = GET(direct, target->inode, i_ino);
-	record->generation = GET(direct, target->inode, i_generation);
+	record->inode = BPF_CORE_READ(inode, i_ino);
+	record->generation = BPF_CORE_READ(inode, i_generation);
 	record->dev = target->dev;
-	read_attributes(direct, target->inode, record);
+	read_attributes(false, inode, record);
 	record->size_first = record->size;
 	record->mtime_first = record->mtime;
 }
 
-/* Opens the session of `target`; NULL when it is not ours to report, or the map is full. */
-static __always_inline struct session *session_make(bool direct, struct target *target)
+/* Opens the session of the slot's target. A global function, see session_finish: it copies what it reads. */
+__noinline int session_make(__u32 slot)
 {
-	struct task_struct *task = target->task ? target->task : (void *)bpf_get_current_task();
-	struct program_key program_key = {.process = target->key.process};
-	struct session *session = 0;
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct program_key program_key = {};
+	struct task_struct *task;
+	struct session_key key;
+	struct session *session;
 	struct program *program;
+
+	if (!s)
+		return 0;
+	key = s->target.key;
+	task = s->target.task;
+	if (!task)
+		task = (void *)bpf_get_current_task();
+	if (in_overlay(task))
+		return 0;
+	program_key.process = key.process;
+	program_key.exec = BPF_CORE_READ(task, self_exec_id);
+	program = program_get(&program_key, task);
+	if (program && program->flags & PROGRAM_OWN)
+		return 0;
+	if (program) {
+		session_fill(&s->target, &s->session, task, program, program_key.exec);
+		if (!bpf_map_update_elem(&sessions, &key, &s->session, BPF_NOEXIST)) {
+			__sync_fetch_and_add(&program->sessions, 1);
+			COUNT(sessions_open, 1);
+		}
+	}
+	session = bpf_map_lookup_elem(&sessions, &key);
+	if (!session) {
+		COUNT(file_events, 1);
+		COUNT(file_events_map, 1);
+		return 0;
+	}
+	if (!session->path_len) {
+		path_of(slot, s, s->target.dentry, s->target.mnt);
+		path_store(&key, session, s);
+	}
+	return 0;
+}
+
+/* Opens the session of `target`; NULL when it is not ours to report, or the map is full. */
+static __always_inline struct session *session_open(struct target *target)
+{
 	struct scratch *s;
 	__u32 slot;
 
-	if (in_overlay(task))
-		return 0;
-	program_key.exec = BPF_CORE_READ(task, self_exec_id);
-	program = program_get(&program_key, task);
-	if (!program || program->flags & PROGRAM_OWN)
-		goto no_program;
 	s = scratch_take(&slot);
 	if (!s)
 		return 0;
-	session_fill(direct, target, &s->session, task, program, program_key.exec);
-	if (!bpf_map_update_elem(&sessions, &target->key, &s->session, BPF_NOEXIST)) {
-		__sync_fetch_and_add(&program->sessions, 1);
-		COUNT(sessions_open, 1);
-	}
-	session = bpf_map_lookup_elem(&sessions, &target->key);
-	if (session && !session->path_len) {
-		path_of(slot, s, target->dentry, target->mnt);
-		path_store(&target->key, session, s);
-	}
+	s->target = *target;
+	session_make(slot);
 	scratch_give(&slot);
-no_program:
-	if (!session && !(program && program->flags & PROGRAM_OWN)) {
-		COUNT(file_events, 1);
-		COUNT(file_events_map, 1);
-	}
-	return session;
+	return bpf_map_lookup_elem(&sessions, &target->key);
 }
-
-/* Once for each way of reading the kernel's objects: as functions, so that a hook holds no copy of its own.
- */
-static __noinline struct session *session_open_direct(struct target *target)
-{
-	return session_make(true, target);
-}
-
-static __noinline struct session *session_open_copied(struct target *target)
-{
-	return session_make(false, target);
-}
-
-#define session_open(direct, target) ((direct) ? session_open_direct(target) : session_open_copied(target))
 
 /*
  * True when an event on this inode is to be looked at: regular files and symbolic links; of kernel file
@@ -302,7 +320,7 @@ static __always_inline struct session *session_find(bool direct, struct target *
 	    session->record.dev == target->dev &&
 	    session->record.generation == GET(direct, target->inode, i_generation))
 		return session;
-	session_send(&target->key, session, 0, KF_CAUSE_REUSE, false);
+	session_send(&target->key, NO_ORIGIN, KF_CAUSE_REUSE, false);
 	return 0;
 }
 
@@ -310,7 +328,7 @@ static __always_inline struct session *session_get(bool direct, struct target *t
 {
 	struct session *session = session_find(direct, target);
 
-	return session ? session : session_open(direct, target);
+	return session ? session : session_open(target);
 }
 
 static __always_inline void session_count(struct session *session, __u32 event)
@@ -331,7 +349,7 @@ static __always_inline void session_limit(bool direct, struct target *target, st
 	if (!max_events || session->total < max_events)
 		return;
 	read_attributes(direct, target->inode, &session->record);
-	session_send(&target->key, session, 0, KF_CAUSE_COUNT, session->open > 0);
+	session_send(&target->key, NO_ORIGIN, KF_CAUSE_COUNT, session->open > 0);
 }
 
 #endif

@@ -81,7 +81,7 @@ int sweep_sessions(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	}
 	refresh(session, (struct inode *)copy.inode);
-	session_send(&copy, session, 0, cause,
+	session_send(&copy, NO_ORIGIN, cause,
 		     session->open > 0 && cause != KF_CAUSE_STOP && cause != KF_CAUSE_EXIT);
 	return 0;
 }

@@ -153,8 +153,7 @@ impl Intake {
         self.pipeline.tick(now);
         if now >= self.times.wall {
             self.times.wall = now.saturating_add(SECOND);
-            let boot = i64::try_from(sys::boottime_ns()).unwrap_or(i64::MAX);
-            self.pipeline.set_wall_offset(sys::realtime_ns().saturating_sub(boot));
+            self.pipeline.set_wall_offset(sys::wall_offset());
         }
     }
 

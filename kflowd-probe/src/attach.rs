@@ -1,6 +1,8 @@
 //! Which hooks there are, and how each attaches on this kernel: fentry, fexit or a typed tracepoint first, a kprobe
 //! where that does not work, one by one.
 
+use std::collections::{HashMap, HashSet};
+
 use libbpf_rs::btf::{Btf, types};
 use libbpf_rs::{Link, Object, OpenObject, ProgramMut};
 
@@ -84,16 +86,41 @@ pub(crate) const HOOKS: &[Hook] = &[
 /// Where this function is there, the other one ends in it: one of them is enough.
 const INSTEAD: &[(&str, &str)] = &[("__kernel_write_iter", "__kernel_write")];
 
-/// Names of the parameters of kernel function `name`, `None` when the kernel's BTF does not have it.
-fn parameters<'btf>(btf: &'btf Btf<'_>, name: &str) -> Option<Vec<String>> {
-    let function = btf.type_by_name::<types::Func<'btf>>(name)?;
-    let proto = types::FuncProto::try_from(function.next_type()?).ok()?;
-    Some(proto.iter().map(|p| p.name.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()).collect())
+/// Parameter names of the hooked kernel functions, as the kernel's BTF has them.
+pub(crate) struct Signatures(HashMap<String, Vec<String>>);
+
+impl Signatures {
+    /// Looks at every function of `btf` once: finding one by name would walk all types each time.
+    pub(crate) fn read(btf: &Btf<'_>) -> Self {
+        let wanted: HashSet<&str> = HOOKS.iter().map(|hook| hook.target).collect();
+        let functions = btf.type_by_kind::<types::Func<'_>>().filter_map(|function| {
+            let name = function.name()?.to_str()?;
+            let proto =
+                types::FuncProto::try_from(function.next_type().filter(|_| wanted.contains(name))?).ok()?;
+            let parameter = |p: types::FuncProtoParam<'_>| p.name.map(|n| n.to_string_lossy().into_owned());
+            Some((name.to_owned(), proto.iter().map(|p| parameter(p).unwrap_or_default()).collect()))
+        });
+        Self(functions.collect())
+    }
+
+    fn known(&self, function: &str) -> bool {
+        self.0.contains_key(function)
+    }
+
+    /// Number of parameters. Without the function its program is not loaded, and the number not used.
+    fn count(&self, function: &str) -> u8 {
+        self.0.get(function).map_or(0, Vec::len) as u8
+    }
+
+    /// Place of the parameter `name`, likewise.
+    fn place(&self, function: &str, name: &str) -> u8 {
+        self.0.get(function).and_then(|p| p.iter().position(|n| n == name)).unwrap_or(0) as u8
+    }
 }
 
 /// First choice for every hook; without `files` those of files stay off.
-pub(crate) fn first_ways(btf: &Btf<'_>, files: bool) -> Vec<Way> {
-    let known = |name| parameters(btf, name).is_some();
+pub(crate) fn first_ways(kernel: &Signatures, files: bool) -> Vec<Way> {
+    let known = |name| kernel.known(name);
     let replaced = |name| INSTEAD.iter().any(|(by, other)| *other == name && known(by));
     HOOKS
         .iter()
@@ -108,12 +135,8 @@ pub(crate) fn first_ways(btf: &Btf<'_>, files: bool) -> Vec<Way> {
 }
 
 /// Tells the programs where arguments stand that moved between kernels.
-pub(crate) fn set_positions(btf: &Btf<'_>, knobs: &mut rodata) {
-    // Without the function its program is not loaded, and the position is not used.
-    let at = |function: &str, name: &str| {
-        parameters(btf, function).and_then(|p| p.iter().position(|n| n == name)).unwrap_or(0) as u8
-    };
-    let count = |function: &str| parameters(btf, function).map_or(0, |p| p.len() as u8);
+pub(crate) fn set_positions(kernel: &Signatures, knobs: &mut rodata) {
+    let (at, count) = (|f, name| kernel.place(f, name), |f| kernel.count(f));
     knobs.arg_open_ret = count("do_dentry_open");
     knobs.arg_notify_dentry = at("notify_change", "dentry");
     knobs.arg_notify_attr = at("notify_change", "attr");

@@ -18,8 +18,7 @@ pub(crate) fn facts(report: Report) -> Host {
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Host {
         boot_id: boot_id.trim_end().to_owned(),
-        wall_offset: i64::try_from(i128::from(sys::realtime_ns()) - i128::from(sys::boottime_ns()))
-            .unwrap_or(0),
+        wall_offset: sys::wall_offset(),
         monitor_start: report.monitor_start,
         hz: auxiliary(&auxv, AT_CLKTCK).unwrap_or(100),
         page_size: auxiliary(&auxv, AT_PAGESZ).unwrap_or(4096),

@@ -8,7 +8,7 @@ use libbpf_rs::btf::Btf;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Iter, Link, MapCore, MapFlags, PrintLevel};
 
-use crate::attach::{self, Way};
+use crate::attach::{self, Signatures, Way};
 use crate::drain::{Drain, DrainError};
 use crate::skel::kflowd::{KflowdSkel, KflowdSkelBuilder, OpenKflowdSkel};
 use crate::skel::{Variables, preflight};
@@ -101,7 +101,7 @@ fn set_print(verbose: bool) {
 
 fn open(
     settings: &KernelSettings,
-    btf: &Btf<'_>,
+    kernel: &Signatures,
     ways: &[Way],
 ) -> Result<OpenKflowdSkel<'static>, LoadError> {
     // Lives as long as the process: the skeleton borrows it.
@@ -119,7 +119,7 @@ fn open(
     knobs.own_front = settings.own.front;
     knobs.own_probe = settings.own.probe;
     knobs.own_group = settings.own.group;
-    attach::set_positions(btf, knobs);
+    attach::set_positions(kernel, knobs);
     attach::select(skel.open_object_mut(), ways);
     Ok(skel)
 }
@@ -127,11 +127,11 @@ fn open(
 /// Loads and attaches, falling back hook by hook: every turn of the loop gives up one way of one hook.
 fn load_and_attach(
     settings: &KernelSettings,
-    btf: &Btf<'_>,
+    kernel: &Signatures,
 ) -> Result<(KflowdSkel<'static>, Vec<Link>, Vec<String>), LoadError> {
-    let mut ways = attach::first_ways(btf, settings.files);
+    let mut ways = attach::first_ways(kernel, settings.files);
     loop {
-        let mut skel = open(settings, btf, &ways)?.load().map_err(LoadError::load)?;
+        let mut skel = open(settings, kernel, &ways)?.load().map_err(LoadError::load)?;
         fill_scratch(&skel)?;
         match attach::attach(skel.object_mut(), &ways) {
             Ok((links, hooks)) => return Ok((skel, links, hooks)),
@@ -155,7 +155,7 @@ fn fill_scratch(skel: &KflowdSkel<'_>) -> Result<(), LoadError> {
 pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     set_print(settings.verbose);
     let btf = Btf::from_vmlinux().map_err(|e| LoadError::Btf(format!("{e:#}")))?;
-    let (mut skel, links, hooks) = load_and_attach(settings, &btf)?;
+    let (mut skel, links, hooks) = load_and_attach(settings, &Signatures::read(&btf))?;
     let existing = skel.progs.process_existing.attach().map_err(LoadError::load)?;
     let sweep = Sweep::new(&skel).map_err(LoadError::load)?;
     let bss = skel.maps.bss_data.take().ok_or_else(|| LoadError::Btf("no variables in the object".into()))?;

@@ -4,8 +4,8 @@
 use std::mem::{offset_of, size_of};
 
 use kflowd_proto::layout::{
-    COMM_LEN, Cause, Counters, FILE_EVENTS, File, FileEvent, Flags, Head, InodeTime, Kind, Ledger, NAME_MAX, PATH_MAX,
-    Process, RECORD_MAX, TAG_CUT, Tag, TailEntry, Task,
+    COMM_LEN, Cause, Counters, FILE_EVENTS, File, FileEvent, Flags, Head, InodeTime, Kind, Ledger, NAME_MAX,
+    PATH_MAX, Process, RECORD_MAX, TAG_CUT, Tag, TailEntry, Task,
 };
 use libbpf_rs::btf::{Btf, HasSize, types};
 
@@ -38,23 +38,65 @@ fn structs_are_the_same_on_both_sides() {
         btf,
         "kf_file",
         File {
-            head, task, first_time, inode, size, size_first, bytes_read, bytes_written, atime, mtime, ctime,
-            mtime_first, dev, generation, mode, nlink, uid, gid, cause, events,
+            head,
+            task,
+            first_time,
+            inode,
+            size,
+            size_first,
+            bytes_read,
+            bytes_written,
+            atime,
+            mtime,
+            ctime,
+            mtime_first,
+            dev,
+            generation,
+            mode,
+            nlink,
+            uid,
+            gid,
+            cause,
+            events,
         }
     );
     compare!(
         btf,
         "kf_counters",
         Counters {
-            file_events, file_events_sent, file_events_map, file_events_ring, file_records, file_records_ring,
-            process_events, process_records, process_ring, process_own, process_map, scratch_busy, path_cut,
-            sessions_open, sessions_closed, pad,
+            file_events,
+            file_events_sent,
+            file_events_map,
+            file_events_ring,
+            file_records,
+            file_records_ring,
+            process_events,
+            process_records,
+            process_ring,
+            process_own,
+            process_map,
+            scratch_busy,
+            path_cut,
+            sessions_open,
+            sessions_closed,
+            pad,
         }
     );
     compare!(
         btf,
         "kf_ledger",
-        Ledger { head, kernel, missed, ring_read, ring_malformed, queue_pushed, queue_refused, queue_full, cursor_bad, pad }
+        Ledger {
+            head,
+            kernel,
+            missed,
+            ring_read,
+            ring_malformed,
+            queue_pushed,
+            queue_refused,
+            queue_full,
+            cursor_bad,
+            pad
+        }
     );
 }
 
@@ -72,7 +114,14 @@ fn numbers_are_the_same_on_both_sides() {
     let tags = [Tag::ExeName, Tag::ParentName, Tag::ExePath, Tag::Argv, Tag::Path, Tag::Origin];
     assert_eq!(values(&btf, "kf_tag"), tags.map(|t| t as i64));
     let causes = [
-        Cause::Close, Cause::Name, Cause::Count, Cause::Idle, Cause::Active, Cause::Exit, Cause::Stop, Cause::Reuse,
+        Cause::Close,
+        Cause::Name,
+        Cause::Count,
+        Cause::Idle,
+        Cause::Active,
+        Cause::Exit,
+        Cause::Stop,
+        Cause::Reuse,
     ];
     assert_eq!(values(&btf, "kf_cause"), causes.map(|c| c as i64));
     let events = values(&btf, "kf_file_event");
@@ -84,7 +133,8 @@ fn numbers_are_the_same_on_both_sides() {
 fn define(name: &str) -> u64 {
     let header = include_str!("../../bpf/record.h");
     let words = |line: &'static str| line.strip_prefix("#define ").map(str::split_whitespace);
-    let mut rest = header.lines().filter_map(words).find(|words| words.clone().next() == Some(name)).expect(name);
+    let mut rest =
+        header.lines().filter_map(words).find(|words| words.clone().next() == Some(name)).expect(name);
     let word = rest.nth(1).expect("a value");
     word.strip_prefix("0x").map_or_else(|| word.parse(), |hex| u64::from_str_radix(hex, 16)).expect(name)
 }

@@ -35,6 +35,9 @@ pub struct Sources {
     pub extra: bool,
 }
 
+/// The wall clock has been set when its distance from the time since boot changed by more, nanoseconds.
+const WALL_STEP_NS: u64 = 1_000_000;
+
 impl Sources {
     /// This system's files.
     pub fn system(wall_offset: i64, monitor_start: u64, extra: bool) -> Self {
@@ -78,7 +81,11 @@ impl Enrich {
 
     /// The wall clock was set, or drifts.
     pub fn set_wall_offset(&mut self, wall_offset: i64) {
-        self.wall_offset = wall_offset;
+        // Two measurements differ by what passes between two clock reads. Without a real step the offset stays, so that
+        // a record that is rendered again after a restart is the same to the last digit.
+        if self.wall_offset.abs_diff(wall_offset) > WALL_STEP_NS {
+            self.wall_offset = wall_offset;
+        }
     }
 
     /// Learns from an exec, fork or exit record. Only `-x` shows what is learnt.

@@ -44,7 +44,7 @@ impl Sinks {
                 Udp::open(host, *port).map_err(|e| RunError::Receiver(format!("{host}:{port}"), e))
             })
             .collect::<Result<_, _>>()?;
-        let mut stdout = (!settings.quiet).then(Stdout::default);
+        let mut stdout = (!settings.quiet).then(Stdout::open);
         if let Some(out) = &mut stdout {
             match out.write(Pipeline::heading(settings.output).as_bytes()) {
                 // The first batch finds out that nobody reads.

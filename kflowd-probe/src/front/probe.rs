@@ -64,10 +64,9 @@ fn run(
     // What is mapped stays mapped; the rest of these were the front's.
     drop((ends.data, shared.data, shared.cursor, shared.life));
 
-    // First the empty programs: a kernel that refuses those is told apart from hooks that do not fit.
-    preflight::run()?;
-    let attached =
-        load::start(&kernel_settings(settings)).map_err(|e| Failure::environment("cannot attach", e))?;
+    // After a failure the empty programs: a kernel that refuses those is told apart from hooks that do not fit.
+    let attached = load::start(&kernel_settings(settings))
+        .or_else(|e| preflight::run().and(Err(Failure::environment("cannot attach", e))))?;
     let report = Report { monitor_start: sys::boottime_ns(), hooks: attached.hooks().to_vec() };
     let drain =
         attached.into_drain(producer).map_err(|e| Failure::environment("cannot read from the kernel", e))?;

@@ -73,18 +73,6 @@ pub(super) struct Span {
     pub(super) len: usize,
 }
 
-/// What a checked header turned out to be.
-#[derive(Clone, Copy)]
-pub(super) enum Checked {
-    /// A record.
-    Record(Span),
-    /// Filler to the end of the data area.
-    Padding {
-        /// Bytes of the frame.
-        bytes: usize,
-    },
-}
-
 impl Claimed {
     /// Splits the word into its halves.
     #[inline]
@@ -93,30 +81,32 @@ impl Claimed {
         Self { tag: (word >> 32) as u32, len: word as u32 }
     }
 
-    /// Proves the claim of a frame at `position` (which is `offset` in a data area of `size` bytes) when `left`
-    /// bytes are published from there.
+    /// Proves that this is a record which begins at `offset` of a data area of `size` bytes, when `left` bytes are
+    /// published from there.
     ///
     /// Needs: `offset < size`, both multiples of [`ALIGN`].
     #[inline]
-    pub(super) fn check(
-        self,
-        position: u64,
-        offset: usize,
-        size: usize,
-        left: u64,
-    ) -> Result<Checked, Corrupt> {
-        // No overflow: a 32-bit length and two small numbers in a usize of 64 bits.
-        let bytes = frame_bytes(self.len as usize);
-        let rest = size - offset;
-        if bytes > rest || bytes as u64 > left {
-            return Err(Corrupt::Length { len: self.len, position });
-        }
+    pub(super) fn record(self, offset: usize, size: usize, left: u64) -> Option<Span> {
+        // No overflow: a 32-bit length and two small numbers in 64 bits.
+        let bytes = frame_bytes(self.len as usize) as u64;
+        let fits = bytes <= left.min((size - offset) as u64);
+        (self.tag == RECORD && fits).then_some(Span { offset: offset + ALIGN, len: self.len as usize })
+    }
+
+    /// Proves that this is a padding, under the same conditions, that a record can follow. Returns its bytes.
+    pub(super) fn padding(self, offset: usize, size: usize, left: u64) -> Option<u64> {
+        // Padding never begins a data area: whatever does not fit there does not fit at all. What is published with it
+        // is more than itself.
+        let bytes = ALIGN as u64 + u64::from(self.len);
+        let ends = bytes == (size - offset) as u64 && offset != 0;
+        (self.tag == PADDING && ends && bytes < left).then_some(bytes)
+    }
+
+    /// Why neither of them holds at `position`.
+    pub(super) fn fault(self, position: u64) -> Corrupt {
         match self.tag {
-            RECORD => Ok(Checked::Record(Span { offset: offset + ALIGN, len: self.len as usize })),
-            // Padding never begins a data area: whatever does not fit there does not fit at all.
-            PADDING if offset != 0 && ALIGN + self.len as usize == rest => Ok(Checked::Padding { bytes }),
-            PADDING => Err(Corrupt::Length { len: self.len, position }),
-            tag => Err(Corrupt::Tag { tag, position }),
+            RECORD | PADDING => Corrupt::Length { len: self.len, position },
+            tag => Corrupt::Tag { tag, position },
         }
     }
 }
@@ -125,30 +115,42 @@ impl Claimed {
 mod tests {
     use super::*;
 
-    fn check(word: u64, offset: usize, left: u64) -> Result<usize, Corrupt> {
-        Claimed::new(word).check(offset as u64, offset, 64, left).map(|checked| match checked {
-            Checked::Record(span) => span.len,
-            Checked::Padding { bytes } => bytes,
+    fn record(word: u64, offset: usize, left: u64) -> Option<usize> {
+        Claimed::new(word).record(offset, 64, left).map(|span| {
+            assert_eq!(span.offset, offset + 8);
+            span.len
         })
+    }
+
+    fn padding(word: u64, offset: usize, left: u64) -> Option<u64> {
+        Claimed::new(word).padding(offset, 64, left)
     }
 
     #[test]
     fn proves_what_fits() {
-        assert_eq!(check(record_header(0), 56, 8), Ok(0));
-        assert_eq!(check(record_header(56), 0, 64), Ok(56));
-        assert_eq!(check(record_header(3), 8, 16), Ok(3));
-        assert_eq!(check(padding_header(8), 48, 64), Ok(16));
+        assert_eq!(record(record_header(0), 56, 8), Some(0));
+        assert_eq!(record(record_header(56), 0, 64), Some(56));
+        assert_eq!(record(record_header(3), 8, 16), Some(3));
+        assert_eq!(padding(padding_header(8), 48, 64), Some(16));
     }
 
     #[test]
     fn refuses_what_does_not() {
-        let wrong = |len, position| Err(Corrupt::Length { len, position });
-        assert_eq!(check(record_header(57), 0, 64), wrong(57, 0), "beyond the data area");
-        assert_eq!(check(record_header(1), 56, 64), wrong(1, 56), "filler beyond the data area");
-        assert_eq!(check(record_header(16), 0, 16), wrong(16, 0), "beyond the tail");
-        assert_eq!(check(record_header(u32::MAX), 0, 64), wrong(u32::MAX, 0));
-        assert_eq!(check(padding_header(56), 0, 64), wrong(56, 0), "padding that fills everything");
-        assert_eq!(check(padding_header(0), 48, 64), wrong(0, 48), "padding that ends too early");
-        assert_eq!(check(7, 0, 64), Err(Corrupt::Tag { tag: 0, position: 0 }));
+        assert_eq!(record(record_header(57), 0, 64), None, "beyond the data area");
+        assert_eq!(record(record_header(1), 56, 64), None, "filler beyond the data area");
+        assert_eq!(record(record_header(16), 0, 16), None, "beyond the tail");
+        assert_eq!(record(record_header(u32::MAX), 0, u64::MAX), None);
+        assert_eq!(record(padding_header(8), 48, 64), None);
+        assert_eq!(padding(record_header(8), 48, 64), None);
+        assert_eq!(padding(padding_header(56), 0, 128), None, "padding that fills everything");
+        assert_eq!(padding(padding_header(0), 48, 64), None, "padding that ends too early");
+        assert_eq!(padding(padding_header(8), 48, 16), None, "padding without a record");
+    }
+
+    #[test]
+    fn tells_what_is_wrong() {
+        assert_eq!(Claimed::new(7).fault(8), Corrupt::Tag { tag: 0, position: 8 });
+        assert_eq!(Claimed::new(record_header(7)).fault(8), Corrupt::Length { len: 7, position: 8 });
+        assert_eq!(Claimed::new(padding_header(7)).fault(8), Corrupt::Length { len: 7, position: 8 });
     }
 }

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::QueueError;
 use super::atomics::{self, Ordering, Word, fence};
-use super::claim::{Checked, Claimed, Corrupt, Span, frame_bytes};
-use super::header::{ALIGN, Backing, CLOSED, Parts, SLEEP, aligned};
+use super::claim::{Claimed, Corrupt, Span, frame_bytes};
+use super::header::{Backing, CLOSED, Parts, SLEEP, aligned};
 #[cfg(not(loom))]
 use super::mem::Memfd;
 use super::wake::Bell;
@@ -100,16 +100,16 @@ impl<B: Backing> Consumer<B> {
     ///
     /// # Errors
     /// When the producer's side wrote what cannot be. The same error is then returned for ever.
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::should_implement_trait, reason = "a frame borrows the queue, which Iterator cannot say")]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, Corrupt> {
         if self.position == self.tail && !self.refresh()? {
             return Ok(None);
         }
-        let span = match self.claim() {
-            Ok(Checked::Record(span)) => span,
-            Ok(Checked::Padding { bytes }) => self.after_padding(bytes)?,
-            Err(corrupt) => return Err(self.fail(corrupt)),
+        let (claimed, offset, size, left) = self.claim();
+        let span = match claimed.record(offset, size, left) {
+            Some(span) => span,
+            None => self.behind_padding()?,
         };
         self.position += frame_bytes(span.len) as u64;
         Ok(Some(Frame { data: self.parts.data(), span, queue: PhantomData }))
@@ -179,6 +179,7 @@ impl<B: Backing> Consumer<B> {
     }
 
     /// Reads and checks the tail; whether there is something to take.
+    #[cold]
     fn refresh(&mut self) -> Result<bool, Corrupt> {
         if let Some(corrupt) = self.broken {
             return Err(corrupt);
@@ -191,27 +192,26 @@ impl<B: Backing> Consumer<B> {
         Ok(self.position != tail)
     }
 
-    /// Reads and checks the header at the position, which is below the tail.
+    /// Reads the header at the position, which is below the tail, with the limits for the frame.
     #[inline]
-    fn claim(&self) -> Result<Checked, Corrupt> {
+    fn claim(&self) -> (Claimed, usize, usize, u64) {
         let offset = self.parts.offset(self.position);
         // SAFETY: positions are multiples of 8 and the mask keeps the offset below the size.
         let word = unsafe { atomics::load(self.parts.data(), offset) };
-        Claimed::new(word).check(self.position, offset, self.parts.size(), self.tail - self.position)
+        (Claimed::new(word), offset, self.parts.size(), self.tail - self.position)
     }
 
-    /// Skips a padding frame: behind it, at the start of the data area, a record was published with it.
+    /// The record behind the padding that has to be at the position. At the start of the data area there can be no
+    /// second padding, so this is the only step.
     #[cold]
-    fn after_padding(&mut self, bytes: usize) -> Result<Span, Corrupt> {
-        let padding = self.position;
-        self.position += bytes as u64;
-        let length = Corrupt::Length { len: (bytes - ALIGN) as u32, position: padding };
-        let checked = if self.position == self.tail { Err(length) } else { self.claim() };
-        match checked {
-            Ok(Checked::Record(span)) => Ok(span),
-            Ok(Checked::Padding { .. }) => Err(self.fail(length)),
-            Err(corrupt) => Err(self.fail(corrupt)),
-        }
+    fn behind_padding(&mut self) -> Result<Span, Corrupt> {
+        let (claimed, offset, size, left) = self.claim();
+        let Some(bytes) = claimed.padding(offset, size, left) else {
+            return Err(self.fail(claimed.fault(self.position)));
+        };
+        self.position += bytes;
+        let (claimed, offset, size, left) = self.claim();
+        claimed.record(offset, size, left).ok_or_else(|| self.fail(claimed.fault(self.position)))
     }
 
     /// Makes the queue unusable: nothing is left below the tail, so the next call asks `refresh`.

@@ -17,6 +17,16 @@ fn nanoseconds(time: Timespec) -> i64 {
     time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }
 
+/// `CLOCK_REALTIME` minus `CLOCK_BOOTTIME`, nanoseconds: of several readings the one that took the shortest time, for
+/// the process may lose its processor between two clocks.
+pub fn wall_offset() -> i64 {
+    let read = || {
+        let (before, real, after) = (boottime_ns(), realtime_ns(), boottime_ns());
+        (after.saturating_sub(before), real.saturating_sub_unsigned(before.midpoint(after)))
+    };
+    (0..8).map(|_| read()).min_by_key(|(took, _)| *took).map_or(0, |(_, offset)| offset)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ mod privilege;
 mod process;
 mod signal;
 
-pub use clock::{boottime_ns, realtime_ns};
+pub use clock::{boottime_ns, realtime_ns, wall_offset};
 pub use privilege::{
     become_user, drop_capabilities, empty_bounding_set, keep_capability, keep_over_change_of_user,
     no_new_privs, not_dumpable,

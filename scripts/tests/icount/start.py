@@ -1,0 +1,48 @@
+"""In a VM that counts instructions as nanoseconds: start until ready, memory of maps and processes, idle."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+READY_SECONDS = 2.0
+MEMORY_MB = 96
+
+
+def available():
+    """Memory that the system could give to others, MiB."""
+    subprocess.run(["sync"], check=True)
+    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
+    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("no MemAvailable")
+
+
+def main():
+    before = available()
+    begin = time.monotonic()
+    kflowd = subprocess.Popen(
+        ["kflowd-probe", "-o", "json-min"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    line = kflowd.stderr.readline()
+    ready = time.monotonic() - begin
+    assert line.startswith("kflowd ready"), line
+    time.sleep(3)
+    memory = before - available()
+    kflowd.send_signal(signal.SIGTERM)
+    kflowd.communicate(timeout=100)
+    checks = [
+        (kflowd.returncode == 0, f"exit code {kflowd.returncode}"),
+        (ready <= READY_SECONDS, f"ready after {ready:.2f} virtual seconds, gate {READY_SECONDS}"),
+        (memory <= MEMORY_MB, f"maps and processes take {memory:.1f} MiB idle, gate {MEMORY_MB}"),
+    ]
+    for good, what in checks:
+        print("ok" if good else "not ok", what)
+    failed = sum(not good for good, _ in checks)
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+main()
