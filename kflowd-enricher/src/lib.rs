@@ -7,10 +7,13 @@
 //! 4. [`render`] writes the event as text into a [`render::Batch`].
 //! 5. [`sink`] brings the batch to stdout and to UDP receivers.
 //!
+//! [`app`] is stages 2 and 4 for the payload of flows: their messages wait as text for the record of the flow.
+//!
 //! [`pipeline`] is stages 2 to 4 in one piece: no descriptor, no system call per record, so that tests, replay
 //! and measurements run the very code that runs in production.
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod cli;
 pub mod counters;
 pub mod decode;

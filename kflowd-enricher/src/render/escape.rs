@@ -32,7 +32,7 @@ fn short(bytes: &[u8]) -> u64 {
 
 /// Appends `bytes` escaped; what is not UTF-8 becomes U+FFFD.
 #[inline]
-pub(super) fn escape(bytes: &[u8], out: &mut Out) {
+pub(crate) fn escape(bytes: &[u8], out: &mut Out) {
     let mut rest = bytes;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
         if special(u64::from_le_bytes(*chunk)) {

@@ -12,16 +12,17 @@ use super::time::Clock;
 use crate::event::{Text, Wall};
 
 /// What differs between the two forms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
     /// One key per line.
     Pretty,
     /// One line.
+    #[default]
     Compact,
 }
 
 impl Style {
-    const fn keys(self) -> &'static [Piece; keys::COUNT] {
+    pub(super) const fn keys(self) -> &'static [Piece; keys::COUNT] {
         match self {
             Self::Pretty => &keys::PRETTY,
             Self::Compact => &keys::COMPACT,

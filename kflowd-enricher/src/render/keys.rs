@@ -66,7 +66,7 @@ impl Piece {
     }
 }
 
-const fn pieces<const N: usize>(names: [&str; N], before: &str) -> [Piece; N] {
+pub(super) const fn pieces<const N: usize>(names: [&str; N], before: &str) -> [Piece; N] {
     let mut pieces = [Piece { bytes: [0; PIECE], len: 0 }; N];
     let mut i = 0;
     while i < N {
@@ -151,6 +151,13 @@ keys! {
     FileSHA256: "file, with -c, executables", "64 hex digits, maybe empty", "SHA-256 of the content";
     FileBytesRead: "file, with -x", "integer, bytes", "Bytes that reads returned";
     FileBytesWritten: "file, with -x", "integer, bytes", "Bytes that writes took";
+    App: "socket, with captured messages", "DNS | HTTP | SYSLOG", "Protocol of the captured messages";
+    AppTxDns: "socket", "array of objects", "DNS messages sent";
+    AppRxDns: "socket", "array of objects", "DNS messages received";
+    AppTxHttp: "socket", "array of objects", "HTTP messages sent";
+    AppRxHttp: "socket", "array of objects", "HTTP messages received";
+    AppTxSyslog: "socket", "array of objects", "SYSLOG messages sent";
+    AppRxSyslog: "socket", "array of objects", "SYSLOG messages received";
     Kernel: "kflowd", "object, name to integer", "Ledger: events in the kernel";
     Ring: "kflowd", "object, name to integer", "Ledger: records from kernel to probe";
     Queue: "kflowd", "object, name to integer", "Ledger: frames from probe to enricher";

@@ -1,5 +1,6 @@
 //! Events to text, in the form that the user chose.
 
+pub mod app;
 mod escape;
 mod file;
 mod json;
@@ -13,7 +14,7 @@ use kflowd_proto::hello::{Output, Settings};
 
 use self::json::{Style, Writer};
 use self::keys::Key;
-use self::out::Out;
+pub use self::out::Out;
 use self::time::Clock;
 use crate::counters::Stage;
 use crate::enrich::host::HostFacts;

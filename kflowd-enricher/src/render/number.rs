@@ -20,7 +20,7 @@ const DIGITS: usize = 20;
 
 /// Appends an integer.
 #[inline]
-pub(super) fn integer(value: u64, out: &mut Out) {
+pub(crate) fn integer(value: u64, out: &mut Out) {
     if value < 10 {
         out.byte(b'0' + value as u8);
     } else {
@@ -79,7 +79,7 @@ fn parts(seconds: u64, nanoseconds: u32, out: &mut Out) {
 
 /// The same, with zero as the literal `0`.
 #[inline]
-pub(super) fn duration(nanoseconds: u64, out: &mut Out) {
+pub(crate) fn duration(nanoseconds: u64, out: &mut Out) {
     if nanoseconds == 0 {
         out.byte(b'0');
     } else {

@@ -6,7 +6,7 @@
 
 /// Growing text.
 #[derive(Debug, Default)]
-pub(super) struct Out {
+pub struct Out {
     /// What lies behind `len` has no meaning.
     buffer: Vec<u8>,
     len: usize,
@@ -14,18 +14,54 @@ pub(super) struct Out {
 
 impl Out {
     /// The text.
-    pub(super) fn text(&self) -> &[u8] {
+    pub fn text(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
 
     /// Forgets the text and keeps the memory.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// Bytes of text.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets what stands behind the first `len` bytes.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Forgets the first `count` bytes.
+    pub(crate) fn remove_front(&mut self, count: usize) {
+        let count = count.min(self.len);
+        self.buffer.copy_within(count..self.len, 0);
+        self.len -= count;
+    }
+
+    /// Appends a copy of the text between two places.
+    pub(crate) fn repeat(&mut self, start: usize, end: usize) {
+        let more = end - start;
+        if self.len + more > self.buffer.len() {
+            self.grow(more);
+        }
+        self.buffer.copy_within(start..end, self.len);
+        self.len += more;
+    }
+
+    /// Gives memory back that is more than `most` bytes; the text is lost.
+    pub(crate) fn shrink(&mut self, most: usize) {
+        self.len = 0;
+        if self.buffer.len() > most {
+            self.buffer = Vec::new();
+        }
     }
 
     /// Appends the first `used` bytes of `piece`.
     #[inline]
-    pub(super) fn put<const N: usize>(&mut self, piece: &[u8; N], used: usize) {
+    pub(crate) fn put<const N: usize>(&mut self, piece: &[u8; N], used: usize) {
         debug_assert!(used <= N);
         match self.buffer.get_mut(self.len..).and_then(|rest| rest.first_chunk_mut::<N>()) {
             Some(room) => *room = *piece,
@@ -34,14 +70,20 @@ impl Out {
         self.len += used;
     }
 
+    /// Appends a whole piece.
+    #[inline]
+    pub(crate) fn piece<const N: usize>(&mut self, piece: &[u8; N]) {
+        self.put(piece, N);
+    }
+
     /// Appends one byte.
     #[inline]
-    pub(super) fn byte(&mut self, byte: u8) {
+    pub(crate) fn byte(&mut self, byte: u8) {
         self.put(&[byte], 1);
     }
 
     /// Appends text of any length.
-    pub(super) fn slice(&mut self, text: &[u8]) {
+    pub(crate) fn slice(&mut self, text: &[u8]) {
         let end = self.len + text.len();
         if end > self.buffer.len() {
             self.grow(text.len());

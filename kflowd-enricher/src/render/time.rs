@@ -72,6 +72,18 @@ impl Clock {
     }
 }
 
+/// Appends a second since 1970 as `YYYYMMDDHHmmSS`.
+pub(crate) fn digits(second: u32, out: &mut Out) {
+    let (second, mut text) = (i64::from(second), [0; 14]);
+    let (date, rest) = (Date::of(second.div_euclid(DAY)), second.rem_euclid(DAY));
+    let month = MONTHS.iter().position(|name| *name == date.month).unwrap_or_default() as i64 + 1;
+    let parts = [date.year / 100, date.year % 100, month, date.day, rest / 3600, rest / 60 % 60, rest % 60];
+    for (pair, value) in text.chunks_exact_mut(2).zip(parts) {
+        pair.copy_from_slice(&[b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]);
+    }
+    out.slice(&text);
+}
+
 struct Date {
     weekday: &'static str,
     year: i64,
@@ -121,6 +133,14 @@ mod tests {
         ] {
             assert_eq!(text(&mut clock, sec, nsec), expected);
         }
+    }
+
+    #[test]
+    fn digits_of_a_second() {
+        let mut out = Out::default();
+        digits(1_712_244_875, &mut out);
+        digits(u32::MAX, &mut out);
+        assert_eq!(out.text(), b"2024040415343521060207062815");
     }
 
     #[test]
