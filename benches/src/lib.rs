@@ -1,5 +1,7 @@
 //! Shared parts of the measurements: the two halves of a queue, and one round of work on one thread.
 
+pub mod decode;
+
 use std::os::fd::AsFd;
 
 use kflowd_proto::queue::{Consumer, Producer, create};
