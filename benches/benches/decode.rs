@@ -42,9 +42,9 @@ fn decode(criterion: &mut Criterion) {
     prove();
     prove_rivals();
     let mut group = criterion.benchmark_group("decode");
-    for case in CASES {
+    for (case, name) in CASES {
         let (mut subject, bytes) = (Subject::default(), message(case));
-        group.bench_function(case, |bencher| {
+        group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 black_box(subject.decode(case, black_box(bytes)));
             });

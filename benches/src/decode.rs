@@ -28,8 +28,29 @@ pub const HTTP_RESPONSE: &[u8] = b"HTTP/1.1 301 Moved Permanently\r\nDate: Mon, 
 pub const SYSLOG: &[u8] = b"<85>Sep 16 14:30:01 CRON[2122368]: \
     pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)";
 
-/// Names of the cases.
-pub const CASES: [&str; 5] = ["dns_query", "dns_response", "http_request", "http_response", "syslog"];
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// [`DNS_QUERY`]
+    DnsQuery,
+    /// [`DNS_RESPONSE`]
+    DnsResponse,
+    /// [`HTTP_REQUEST`]
+    HttpRequest,
+    /// [`HTTP_RESPONSE`]
+    HttpResponse,
+    /// [`SYSLOG`]
+    Syslog,
+}
+
+/// The cases and their names.
+pub const CASES: [(Case, &str); 5] = [
+    (Case::DnsQuery, "dns_query"),
+    (Case::DnsResponse, "dns_response"),
+    (Case::HttpRequest, "http_request"),
+    (Case::HttpResponse, "http_response"),
+    (Case::Syslog, "syslog"),
+];
 
 /// Memory that the decoders use again.
 #[derive(Debug)]
@@ -49,61 +70,60 @@ impl Subject {
     /// One message to text. Never inlined, so that callgrind can count it.
     ///
     /// # Panics
-    /// When there is no such case, or the message is refused.
+    /// When the message is refused.
     #[inline(never)]
-    pub fn decode(&mut self, case: &str, bytes: &[u8]) -> &[u8] {
+    pub fn decode(&mut self, case: Case, bytes: &[u8]) -> &[u8] {
         let Self { out, connection, form } = self;
         out.clear();
         match case {
-            "dns_query" | "dns_response" => dns(bytes, bytes.len() as u64, 1177, form, out),
-            "http_request" | "http_response" => {
-                let side = usize::from(case == "http_response");
+            Case::DnsQuery | Case::DnsResponse => dns(bytes, bytes.len() as u64, 1177, form, out),
+            Case::HttpRequest | Case::HttpResponse => {
+                let side = usize::from(case == Case::HttpResponse);
                 connection
                     .bytes(side, bytes, 876_589, &mut |_, message| http(message, message.time, form, out));
             }
-            "syslog" => syslog(&parse(bytes, Origin::Local).unwrap(), false, form, out),
-            _ => panic!("no case {case}"),
+            Case::Syslog => syslog(&parse(bytes, Origin::Local).unwrap(), false, form, out),
         }
         self.out.text()
     }
 }
 
 /// The message of a case.
-pub fn message(case: &str) -> &'static [u8] {
+pub fn message(case: Case) -> &'static [u8] {
     match case {
-        "dns_query" => DNS_QUERY,
-        "dns_response" => DNS_RESPONSE,
-        "http_request" => HTTP_REQUEST,
-        "http_response" => HTTP_RESPONSE,
-        _ => SYSLOG,
+        Case::DnsQuery => DNS_QUERY,
+        Case::DnsResponse => DNS_RESPONSE,
+        Case::HttpRequest => HTTP_REQUEST,
+        Case::HttpResponse => HTTP_RESPONSE,
+        Case::Syslog => SYSLOG,
     }
 }
 
 /// What has to come out.
-pub fn expected(case: &str) -> Value {
+pub fn expected(case: Case) -> Value {
     match case {
-        "dns_query" => json!({
+        Case::DnsQuery => json!({
             "_Timestamp": 0.000001177, "TransactionId": 56864, "OpCode": "QUERY", "Flags": ["RD"],
             "ResourceRecords": [["A", "kflow.co"]],
         }),
-        "dns_response" => json!({
+        Case::DnsResponse => json!({
             "_Timestamp": 0.000001177, "TransactionId": 56864, "ResponseCode": "NOERROR",
             "Flags": ["QR", "RD", "RA"], "AnswerCount": 2,
             "ResourceRecords": [
                 ["A", "kflow.co", 600, "IN", "15.197.142.173"], ["A", "kflow.co", 600, "IN", "3.33.152.147"],
             ],
         }),
-        "http_request" => json!({
+        Case::HttpRequest => json!({
             "_Timestamp": 0.000876589, "_Method": "GET", "_Url": "/", "_Version": "HTTP/1.1",
             "Host": "kflow.co", "User-Agent": "curl/7.88.1", "Accept": "*/*",
         }),
-        "http_response" => json!({
+        Case::HttpResponse => json!({
             "_Timestamp": 0.000876589, "_Version": "HTTP/1.1", "_Status": 301, "_Reason": "Moved Permanently",
             "Date": "Mon, 16 Sep 2024 14:30:01 GMT", "Content-Type": "text/html; charset=utf-8",
             "Content-Length": "18", "Connection": "keep-alive", "Location": "https://kflow.co/",
             "_Body": "Moved Permanently.",
         }),
-        _ => json!({
+        Case::Syslog => json!({
             "Facility": "Security/Authorization", "Severity": "Notice (5)", "Priority": 85, "Version": 0,
             "Timestamp": "Sep 16 14:30:01", "Appname": "CRON", "ProcId": "2122368",
             "Message": "pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)",
@@ -117,11 +137,11 @@ pub fn expected(case: &str) -> Value {
 /// When one does not.
 pub fn prove() {
     let mut subject = Subject::default();
-    for case in CASES {
+    for (case, name) in CASES {
         for _ in 0..3 {
             let text = std::str::from_utf8(subject.decode(case, message(case))).unwrap();
             let value: Value = serde_json::from_str(text).unwrap();
-            assert_eq!(value.to_string(), expected(case).to_string(), "{case}");
+            assert_eq!(value.to_string(), expected(case).to_string(), "{name}");
         }
     }
 }

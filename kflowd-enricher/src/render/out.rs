@@ -83,12 +83,19 @@ impl Out {
     }
 
     /// Appends text of any length.
+    #[inline]
     pub(crate) fn slice(&mut self, text: &[u8]) {
         let end = self.len + text.len();
         if end > self.buffer.len() {
             self.grow(text.len());
         }
-        self.buffer[self.len..end].copy_from_slice(text);
+        let room = &mut self.buffer[self.len..end];
+        // Two copies of fixed size that overlap cost less than the call that copies any number of bytes.
+        match text.len() {
+            8..=16 => ends::<8>(text, room),
+            4..8 => ends::<4>(text, room),
+            _ => room.copy_from_slice(text),
+        }
         self.len = end;
     }
 
@@ -102,6 +109,17 @@ impl Out {
     fn grow(&mut self, more: usize) {
         let least = self.len + more;
         self.buffer.resize((2 * least).max(4096), 0);
+    }
+}
+
+/// Copies the first and the last `N` bytes.
+#[inline]
+fn ends<const N: usize>(text: &[u8], room: &mut [u8]) {
+    if let (Some(first), Some(place)) = (text.first_chunk::<N>(), room.first_chunk_mut::<N>()) {
+        *place = *first;
+    }
+    if let (Some(last), Some(place)) = (text.last_chunk::<N>(), room.last_chunk_mut::<N>()) {
+        *place = *last;
     }
 }
 

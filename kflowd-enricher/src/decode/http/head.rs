@@ -116,21 +116,17 @@ impl HeadBuffer {
     pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Head<'a>, HttpError> {
         let fields = &mut self.0;
         fields.clear();
-        let (line, mut at) = line(bytes, 0).ok_or(HttpError::CutHead(bytes.len()))?;
-        let start = Start::parse(line)?;
+        let mut lines = Lines { bytes, ends: memchr::memchr_iter(b'\n', bytes), at: 0 };
+        let start = Start::parse(lines.next().ok_or(HttpError::CutHead(bytes.len()))?)?;
         let (mut framing, mut encoding) = (Framing::default(), None);
         let (mut seen, mut complete) = (Seen(0), false);
-        while let Some((text, next)) = self::line(bytes, at) {
+        let mut at = lines.at;
+        while let Some(text) = lines.next() {
             match text.first() {
-                None => {
-                    (complete, at) = (true, next);
-                    break;
-                }
+                None => complete = true,
                 Some(b' ' | b'\t') => fold(fields, at + text.len())?,
+                Some(_) if fields.len() == FIELDS_MAX => return Err(HttpError::Fields(FIELDS_MAX)),
                 Some(_) => {
-                    if fields.len() == FIELDS_MAX {
-                        return Err(HttpError::Fields(FIELDS_MAX));
-                    }
                     let field = field(text, at)?;
                     let name = slice(bytes, field.name);
                     fields.push(field);
@@ -139,30 +135,44 @@ impl HeadBuffer {
                     }
                 }
             }
-            at = next;
+            at = lines.at;
+            if complete {
+                break;
+            }
         }
-        for field in fields.iter() {
+        // Folded values are whole only now.
+        for field in fields.iter().filter(|field| matches!(field.name.1 - field.name.0, 14 | 16 | 17)) {
             let (name, value) = (slice(bytes, field.name), slice(bytes, field.value));
-            match name.len() {
-                14 if name.eq_ignore_ascii_case(b"Content-Length") => framing.length(value)?,
-                17 if name.eq_ignore_ascii_case(b"Transfer-Encoding") => framing.encoding(value),
-                16 if name.eq_ignore_ascii_case(b"Content-Encoding") => {
-                    encoding = Some(value).filter(|value| !value.eq_ignore_ascii_case(b"identity"));
-                }
-                _ => {}
+            if name.eq_ignore_ascii_case(b"Content-Length") {
+                framing.length(value)?;
+            } else if name.eq_ignore_ascii_case(b"Transfer-Encoding") {
+                framing.encoding(value);
+            } else if name.eq_ignore_ascii_case(b"Content-Encoding") {
+                encoding = Some(value).filter(|value| !value.eq_ignore_ascii_case(b"identity"));
             }
         }
         Ok(Head { bytes, start, fields, framing, encoding, complete, length: at })
     }
 }
 
-/// The line that begins at `at`, without its end, and where the next one begins.
-#[inline]
-fn line(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let rest = bytes.get(at..)?;
-    let length = memchr::memchr(b'\n', rest)?;
-    let text = &rest[..length];
-    Some((text.strip_suffix(b"\r").unwrap_or(text), at + length + 1))
+/// The whole lines of a text, without their ends.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    ends: memchr::Memchr<'a>,
+    /// Where the next line begins.
+    at: usize,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = self.ends.next()?;
+        let text = self.bytes.get(self.at..end)?;
+        self.at = end + 1;
+        Some(text.strip_suffix(b"\r").unwrap_or(text))
+    }
 }
 
 #[inline]
@@ -194,13 +204,13 @@ fn field(text: &[u8], at: usize) -> Result<Field, HttpError> {
 #[inline]
 fn kind(name: &[u8]) -> FieldKind {
     let is = |secret: &[u8]| name.eq_ignore_ascii_case(secret);
-    match name.len() {
-        6 if is(b"Cookie") => FieldKind::Secret,
-        7 if is(b"Cookie2") => FieldKind::Secret,
-        13 if is(b"Authorization") => FieldKind::Secret,
-        19 if is(b"Proxy-Authorization") => FieldKind::Secret,
-        10 if is(b"Set-Cookie") => FieldKind::SetCookie,
-        11 if is(b"Set-Cookie2") => FieldKind::SetCookie,
+    match (name.len(), name[0] | 0x20) {
+        (6, b'c') if is(b"Cookie") => FieldKind::Secret,
+        (7, b'c') if is(b"Cookie2") => FieldKind::Secret,
+        (13, b'a') if is(b"Authorization") => FieldKind::Secret,
+        (19, b'p') if is(b"Proxy-Authorization") => FieldKind::Secret,
+        (10, b's') if is(b"Set-Cookie") => FieldKind::SetCookie,
+        (11, b's') if is(b"Set-Cookie2") => FieldKind::SetCookie,
         _ => FieldKind::Plain,
     }
 }

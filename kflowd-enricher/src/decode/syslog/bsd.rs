@@ -3,8 +3,24 @@
 
 use super::{Message, Origin, is_timestamp, word};
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+/// Whether this is a month as syslog writes it.
+fn is_month(name: [u8; 3]) -> bool {
+    matches!(
+        &name,
+        b"Jan"
+            | b"Feb"
+            | b"Mar"
+            | b"Apr"
+            | b"May"
+            | b"Jun"
+            | b"Jul"
+            | b"Aug"
+            | b"Sep"
+            | b"Oct"
+            | b"Nov"
+            | b"Dec"
+    )
+}
 
 /// Longest tag; a longer word before a colon is text. RFC 3164 section 4.1.3 says 32, programs are longer.
 const TAG_MAX: usize = 64;
@@ -31,9 +47,7 @@ pub(super) fn parse(priority: u16, bytes: &[u8], origin: Origin) -> Message<'_> 
 /// Length of the time in front: `Mmm dd hh:mm:ss` with a fraction or with the year behind the day, or RFC 3339.
 #[inline]
 fn timestamp(bytes: &[u8]) -> Option<usize> {
-    if let Some((month, _)) = bytes.split_first_chunk::<3>()
-        && MONTHS.contains(&month)
-    {
+    if bytes.first_chunk().is_some_and(|month| is_month(*month)) {
         return old_timestamp(bytes);
     }
     let (word, _) = word(bytes);
@@ -41,28 +55,25 @@ fn timestamp(bytes: &[u8]) -> Option<usize> {
 }
 
 fn old_timestamp(bytes: &[u8]) -> Option<usize> {
-    let day = bytes.get(3..7)?;
-    if day[0] != b' '
-        || !(day[1] == b' ' || day[1].is_ascii_digit())
-        || !day[2].is_ascii_digit()
-        || day[3] != b' '
-    {
+    let &[_, _, _, b' ', tens, ones, b' ', ref rest @ ..] = bytes else { return None };
+    if !(tens == b' ' || tens.is_ascii_digit()) || !ones.is_ascii_digit() {
         return None;
     }
-    let year = bytes.get(7..12)?;
-    let with_year = year[..4].iter().all(u8::is_ascii_digit) && year[4] == b' ';
-    let at = if with_year { 12 } else { 7 };
-    let time = bytes.get(at..at + 8)?;
-    let digits = [0, 1, 3, 4, 6, 7].iter().all(|&i: &usize| time[i].is_ascii_digit());
-    if !digits || time[2] != b':' || time[5] != b':' {
+    let (at, rest) = match rest {
+        [a, b, c, d, b' ', rest @ ..] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()) => (12, rest),
+        _ => (7, rest),
+    };
+    let &[a, b, b':', c, d, b':', e, f, ref rest @ ..] = rest else { return None };
+    let digit = |byte: u8| byte.is_ascii_digit();
+    if !(digit(a) & digit(b) & digit(c) & digit(d) & digit(e) & digit(f)) {
         return None;
     }
-    let mut end = at + 8;
-    if bytes.get(end) == Some(&b'.') {
-        end += 1 + bytes[end + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    }
+    let fraction = match rest {
+        [b'.', digits @ ..] => 1 + digits.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+        _ => 0,
+    };
     // Anything but a blank: this was no time.
-    matches!(bytes.get(end), None | Some(b' ')).then_some(end)
+    matches!(rest.get(fraction), None | Some(b' ')).then_some(at + 8 + fraction)
 }
 
 struct Tag<'a> {
@@ -71,17 +82,38 @@ struct Tag<'a> {
     rest: &'a [u8],
 }
 
+/// Bytes that are no part of a tag's name, and of a process id.
+const NO_NAME: [bool; 256] = outside(b":[]");
+const NO_PID: [bool; 256] = outside(b"]");
+
+/// Bytes that are no letters, digits or marks, and `also`.
+const fn outside(also: &[u8]) -> [bool; 256] {
+    let mut outside = [true; 256];
+    let mut byte = 0x21;
+    while byte < 0x7f {
+        outside[byte] = false;
+        byte += 1;
+    }
+    let mut i = 0;
+    while i < also.len() {
+        outside[also[i] as usize] = true;
+        i += 1;
+    }
+    outside
+}
+
 /// `name:`, `name[pid]:` or `name[pid]` in front.
 #[inline]
 fn tag(bytes: &[u8]) -> Option<Tag<'_>> {
     let head = &bytes[..bytes.len().min(TAG_MAX)];
-    let end = head.iter().position(|&b| matches!(b, b':' | b'[' | b' ' | b']') || !b.is_ascii_graphic())?;
+    let end = head.iter().position(|&byte| NO_NAME[usize::from(byte)])?;
     let name = &bytes[..end];
     let (pid, after) = match bytes[end] {
         b':' => (&b""[..], &bytes[end + 1..]),
         b'[' => {
             let inner = &bytes[end + 1..];
-            let close = inner.iter().take(TAG_MAX).position(|&b| b == b']' || !b.is_ascii_graphic())?;
+            let near = &inner[..inner.len().min(TAG_MAX)];
+            let close = near.iter().position(|&byte| NO_PID[usize::from(byte)])?;
             if inner[close] != b']' {
                 return None;
             }

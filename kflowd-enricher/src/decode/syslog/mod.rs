@@ -41,6 +41,8 @@ const PRIORITY_MAX: u16 = 191;
 /// A message; fields that it does not have are empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Message<'a> {
+    /// All its bytes, without the end of line.
+    pub raw: &'a [u8],
     /// Facility times 8 plus severity, at most 191.
     pub priority: u16,
     /// 0 for what is not RFC 5424.
@@ -77,14 +79,16 @@ pub enum Origin {
 #[inline]
 pub fn parse(bytes: &[u8], origin: Origin) -> Result<Message<'_>, SyslogError> {
     if bytes.first() == Some(&b'<') {
-        let (priority, rest) = priority(trimmed(bytes))?;
-        if let Some((version, rest)) = structured::version(rest) {
-            return structured::parse(priority, version, rest);
-        }
-        return Ok(bsd::parse(priority, rest, origin));
+        let raw = trimmed(bytes);
+        let (priority, rest) = priority(raw)?;
+        let message = match structured::version(rest) {
+            Some((version, rest)) => structured::parse(priority, version, rest)?,
+            None => bsd::parse(priority, rest, origin),
+        };
+        return Ok(Message { raw, ..message });
     }
     if origin == Origin::Local && journal::looks_like(bytes) {
-        return journal::parse(bytes);
+        return Ok(Message { raw: bytes, ..journal::parse(bytes)? });
     }
     Err(if trimmed(bytes).is_empty() { SyslogError::Empty } else { SyslogError::Priority })
 }

@@ -36,7 +36,9 @@ pub(super) fn parse(priority: u16, version: u16, bytes: &[u8]) -> Result<Message
         _ => return Err(SyslogError::Data),
     };
     let data = if data == b"-" { b"" } else { data };
-    Ok(Message { priority, version, timestamp, hostname, appname, procid, msgid, data, message: text })
+    let message = text;
+    let raw = bytes;
+    Ok(Message { raw, priority, version, timestamp, hostname, appname, procid, msgid, data, message })
 }
 
 /// `-`, or elements in brackets whose quoted values may hold anything, with `\` before `"`, `\` and `]`.

@@ -27,9 +27,10 @@ enum Stop {
 /// Appends the message of `length` bytes of which `bytes` are there, `time` nanoseconds after the flow began.
 pub fn dns(bytes: &[u8], length: u64, time: u64, form: &Form, out: &mut Out) {
     let start = out.len();
-    let mut object = Object::begin(form.style, out);
+    let mut object = Object::begin(form.style, Key::Timestamp, out);
+    object.seconds(time);
     let cut = DnsError::Cut { have: bytes.len(), need: length };
-    match message(bytes, time, form, &mut object) {
+    match message(bytes, form, &mut object) {
         Ok(()) => {}
         Err(Stop::Full) => object.exception(&Stop::Full),
         // What was captured is right as far as it goes.
@@ -53,19 +54,16 @@ pub fn dns_error(reason: &DnsError, form: &Form, out: &mut Out) {
 #[cold]
 fn error(reason: &DnsError, form: &Form, out: &mut Out, start: usize) {
     out.truncate(start);
-    let mut object = Object::begin(form.style, out);
-    object.exception(reason);
-    object.end();
+    Object::only_exception(form.style, reason, out).end();
 }
 
-fn message(bytes: &[u8], time: u64, form: &Form, o: &mut Object<'_>) -> Result<(), Stop> {
+fn message(bytes: &[u8], form: &Form, o: &mut Object<'_>) -> Result<(), Stop> {
     let header = Header::read(bytes)?;
-    o.seconds(Key::Timestamp, time);
     o.integer(Key::TransactionId, header.id.into());
     if header.response() {
-        o.constant(Key::ResponseCode, response_name(header.rcode()));
+        o.plain(Key::ResponseCode, response_name(header.rcode()).as_bytes());
     } else {
-        o.constant(Key::OpCode, opcode_name(header.opcode()));
+        o.plain(Key::OpCode, opcode_name(header.opcode()).as_bytes());
     }
     flags(header.flags, o);
     let mut reader = Reader::behind_header(bytes);
@@ -98,20 +96,45 @@ fn skip(count: u16, reader: &mut Reader<'_>) -> Result<(), DnsError> {
     Ok(())
 }
 
+/// Room for all flags.
+const FLAGS_MAX: usize = 40;
+
+/// The list of each combination of flags.
+static FLAG_LISTS: [([u8; FLAGS_MAX], usize); 1 << FLAGS.len()] = {
+    let mut lists = [([0; FLAGS_MAX], 0); 1 << FLAGS.len()];
+    let mut set = 0;
+    while set < lists.len() {
+        lists[set] = flag_list(set);
+        set += 1;
+    }
+    lists
+};
+
+const fn flag_list(set: usize) -> ([u8; FLAGS_MAX], usize) {
+    let (mut text, mut len, mut flag) = ([0; FLAGS_MAX], 1, 0);
+    text[0] = b'[';
+    while flag < FLAGS.len() {
+        if set & 1 << flag != 0 {
+            let name = FLAGS[flag].1.as_bytes();
+            let piece = [b',', b' ', b'"', name[0], name[1], b'"'];
+            let mut i = if len == 1 { 2 } else { 0 };
+            while i < piece.len() {
+                text[len] = piece[i];
+                len += 1;
+                i += 1;
+            }
+        }
+        flag += 1;
+    }
+    text[len] = b']';
+    (text, len + 1)
+}
+
 fn flags(flags: u16, o: &mut Object<'_>) {
     o.key(Key::Flags);
-    o.out.byte(b'[');
-    let mut first = true;
-    for (_, name) in FLAGS.iter().filter(|(bit, _)| flags & bit != 0) {
-        let &[a, b] = name.as_bytes() else { continue };
-        if first {
-            o.out.piece(&[b'"', a, b, b'"']);
-        } else {
-            o.out.piece(&[b',', b' ', b'"', a, b, b'"']);
-        }
-        first = false;
-    }
-    o.out.byte(b']');
+    let bits = FLAGS.iter().enumerate().map(|(i, (bit, _))| usize::from(flags & bit != 0) << i);
+    let (text, len) = &FLAG_LISTS[bits.sum::<usize>()];
+    o.out.put(text, *len);
 }
 
 /// Rows of questions and records.

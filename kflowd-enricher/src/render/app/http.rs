@@ -8,6 +8,7 @@ use super::names::Name;
 use super::object::{CUT, Object, TEXT_MAX, limited, whole_characters};
 use crate::decode::http::{Body, Field, FieldKind, Head, Message, Start};
 use crate::render::app::Form;
+use crate::render::escape::plain;
 use crate::render::out::Out;
 
 const MASK: &[u8; 3] = b"***";
@@ -20,9 +21,9 @@ const LINE_ROOM: usize = TEXT_MAX / 4;
 
 /// Appends a message, `time` nanoseconds after the flow began.
 pub fn http(message: &Message<'_>, time: u64, form: &Form, out: &mut Out) {
-    let mut object = Object::begin(form.style, out);
-    let start = object.out.len();
-    object.seconds(Name::Timestamp, time);
+    let start = out.len();
+    let mut object = Object::begin(form.style, Name::Timestamp, out);
+    object.seconds(time);
     let mut whole = true;
     if let Some(head) = message.head {
         first_line(&head.start, &mut object);
@@ -37,15 +38,20 @@ pub fn http(message: &Message<'_>, time: u64, form: &Form, out: &mut Out) {
     object.end();
 }
 
+/// Versions and methods were checked: they hold nothing that needs escapes.
 fn first_line(start: &Start<'_>, object: &mut Object<'_>) {
     match start {
         Start::Request { method, target, version } => {
-            object.string(Name::Method, method, LINE_ROOM);
+            if method.len() < LINE_ROOM {
+                object.plain(Name::Method, method);
+            } else {
+                object.string(Name::Method, method, LINE_ROOM);
+            }
             object.string(Name::Url, target, LINE_ROOM);
-            object.string(Name::Version, version, LINE_ROOM);
+            object.plain(Name::Version, version);
         }
         Start::Response { version, status, reason } => {
-            object.string(Name::Version, version, LINE_ROOM);
+            object.plain(Name::Version, version);
             object.integer(Name::Status, (*status).into());
             if !reason.is_empty() {
                 object.string(Name::Reason, reason, LINE_ROOM);
@@ -62,8 +68,8 @@ fn fields(head: &Head<'_>, form: &Form, start: usize, object: &mut Object<'_>) -
         }
         let used = object.out.len() - start;
         let name = head.name(field);
-        // The name may take six times its bytes, and marks and quotes stand around it.
-        let Some(room) = (TEXT_MAX - BODY_ROOM).checked_sub(used + 6 * name.len() + 64) else { return false };
+        // Marks and quotes stand around it.
+        let Some(room) = (TEXT_MAX - BODY_ROOM).checked_sub(used + name.len() + 64) else { return false };
         object.foreign_key(name);
         let hide = field.kind != FieldKind::Plain && !form.secrets;
         let out = &mut *object.out;
@@ -136,13 +142,15 @@ fn body(head: &Head<'_>, body: &Body<'_>, object: &mut Object<'_>) {
     if body.bytes.is_empty() {
         return;
     }
-    if let Some(encoding) = head.encoding {
+    if head.encoding.is_none() && !body.cut && body.bytes.len() < BODY_ROOM && plain(body.bytes) {
+        object.plain(Name::Body, body.bytes);
+    } else if let Some(encoding) = head.encoding {
         object.key(Name::Body);
         object.out.slice(b"\"(");
         limited(encoding, 60, object.out);
         object.out.slice(b")\"");
     } else if !is_text(body) {
-        object.constant(Name::Body, "(binary)");
+        object.plain(Name::Body, b"(binary)");
     } else if body.cut {
         object.cut_string(Name::Body, body.bytes, BODY_ROOM);
     } else {

@@ -14,7 +14,6 @@ pub(super) struct Object<'a> {
     pub(super) out: &'a mut Out,
     style: Style,
     names: &'static [Piece; names::COUNT],
-    first: bool,
 }
 
 /// Text of at most this many bytes may become a message; what is longer is cut with a mark. It is below what a
@@ -25,14 +24,40 @@ pub(super) const TEXT_MAX: usize = 32 << 10;
 pub(super) const CUT: &str = "…";
 
 impl<'a> Object<'a> {
-    /// Opens the object.
-    pub(super) fn begin(style: Style, out: &'a mut Out) -> Self {
+    /// Opens an object with its first key, behind which a value must follow.
+    #[inline]
+    pub(super) fn begin(style: Style, first: Name, out: &'a mut Out) -> Self {
+        let object = Self::begun(style, b"", 0, out);
+        let piece = &object.names[first as usize];
+        // Behind the brace a key stands without comma, and on one line without the blank.
+        let skip = match style {
+            Style::Pretty => 1,
+            Style::Compact => 2,
+        };
+        if let Some(text) = piece.bytes[skip..].first_chunk::<32>() {
+            object.out.put(text, piece.len - skip);
+        }
+        object
+    }
+
+    /// Opens an object with its first keys and values, written before.
+    #[inline]
+    pub(super) fn begun<const N: usize>(style: Style, text: &[u8; N], len: usize, out: &'a mut Out) -> Self {
         out.byte(b'{');
+        out.put(text, len);
         let names = match style {
             Style::Pretty => &names::PRETTY,
             Style::Compact => &names::COMPACT,
         };
-        Self { out, style, names, first: true }
+        Self { out, style, names }
+    }
+
+    /// An object that only says why there is no message.
+    #[cold]
+    pub(super) fn only_exception(style: Style, reason: &dyn Display, out: &'a mut Out) -> Self {
+        let mut object = Self::begin(style, Name::Exception, out);
+        object.reason(reason);
+        object
     }
 
     /// Closes it.
@@ -43,38 +68,24 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Behind the brace a key stands without comma, and on one line without the blank.
-    fn skip(&mut self) -> usize {
-        let skip = match self.style {
-            Style::Pretty => 1,
-            Style::Compact => 2,
-        };
-        if std::mem::replace(&mut self.first, false) { skip } else { 0 }
-    }
-
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&mut self, name: Name) {
         let piece = &self.names[name as usize];
-        if self.first {
-            let skip = self.skip();
-            self.out.slice(&piece.bytes[skip..piece.len]);
-        } else {
-            self.out.put(&piece.bytes, piece.len);
-        }
+        self.out.put(&piece.bytes, piece.len);
     }
 
-    /// A key that the peer chose. One that begins like ours gets a further `_`, so it never equals ours.
+    /// A key that the peer chose, of bytes that need no escapes. One that begins like ours gets a further `_`, so it
+    /// never equals ours.
+    #[inline]
     pub(super) fn foreign_key(&mut self, name: &[u8]) {
-        let skip = self.skip();
-        let before: &[u8] = match self.style {
-            Style::Pretty => b",\n    \"",
-            Style::Compact => b", \"",
-        };
-        self.out.slice(&before[skip..]);
+        match self.style {
+            Style::Pretty => self.out.piece(b",\n    \""),
+            Style::Compact => self.out.piece(b", \""),
+        }
         if name.first() == Some(&b'_') {
             self.out.byte(b'_');
         }
-        escape(name, self.out);
+        self.out.slice(name);
         self.out.piece(b"\": ");
     }
 
@@ -85,17 +96,16 @@ impl<'a> Object<'a> {
     }
 
     #[inline]
-    pub(super) fn seconds(&mut self, name: Name, nanoseconds: u64) {
-        self.key(name);
+    pub(super) fn seconds(&mut self, nanoseconds: u64) {
         number::duration(nanoseconds, self.out);
     }
 
-    /// A string of ours that needs no escapes.
+    /// A string that needs no escapes.
     #[inline]
-    pub(super) fn constant(&mut self, name: Name, text: &str) {
+    pub(super) fn plain(&mut self, name: Name, text: &[u8]) {
         self.key(name);
         self.out.byte(b'"');
-        self.out.slice(text.as_bytes());
+        self.out.slice(text);
         self.out.byte(b'"');
     }
 
@@ -122,6 +132,10 @@ impl<'a> Object<'a> {
     #[cold]
     pub(super) fn exception(&mut self, reason: &dyn Display) {
         self.key(Name::Exception);
+        self.reason(reason);
+    }
+
+    fn reason(&mut self, reason: &dyn Display) {
         self.out.byte(b'"');
         // Writing to memory does not fail.
         let _ = write!(Escaped(self.out), "{reason}");

@@ -95,27 +95,39 @@ impl PartialOrd for How {
     }
 }
 
+/// Each byte in decimal with a dot behind it, and its length.
+static OCTETS: [([u8; 4], usize); 256] = {
+    let mut octets = [([b'.'; 4], 0); 256];
+    let mut value = 0;
+    while value < 256 {
+        let digits = [b'0' + (value / 100) as u8, b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8];
+        let skip = if value > 99 {
+            0
+        } else if value > 9 {
+            1
+        } else {
+            2
+        };
+        let mut i = skip;
+        while i < 3 {
+            octets[value].0[i - skip] = digits[i];
+            i += 1;
+        }
+        octets[value].1 = 4 - skip;
+        value += 1;
+    }
+    octets
+};
+
 /// Appends an IPv4 address.
 #[inline]
 pub(super) fn ipv4(address: [u8; 4], out: &mut Out) {
-    let (mut text, mut len) = ([0; 16], 0);
-    for (i, byte) in address.into_iter().enumerate() {
-        if i > 0 {
-            text[len] = b'.';
-            len += 1;
-        }
-        if byte >= 100 {
-            text[len] = b'0' + byte / 100;
-            len += 1;
-        }
-        if byte >= 10 {
-            text[len] = b'0' + byte / 10 % 10;
-            len += 1;
-        }
-        text[len] = b'0' + byte % 10;
-        len += 1;
+    for byte in address {
+        let (text, len) = &OCTETS[usize::from(byte)];
+        out.put(text, *len);
     }
-    out.put(&text, len);
+    // The last dot.
+    out.truncate(out.len() - 1);
 }
 
 /// Appends an IPv6 address as RFC 5952 has it.
