@@ -62,7 +62,7 @@ pub struct Subject {
 
 impl Default for Subject {
     fn default() -> Self {
-        Self { out: Out::default(), connection: Connection::new(false, 1024), form: Form::default() }
+        Self { out: Out::default(), connection: Connection::new(1024), form: Form::default() }
     }
 }
 

@@ -53,21 +53,44 @@ pub struct Flow {
     waiting: Waiting,
 }
 
+fn decoder(setup: &Setup) -> Decoder {
+    match setup.app {
+        App::Dns => Decoder::Dns(Default::default()),
+        App::Http => Decoder::Http(Box::new(Connection::new(setup.body_max))),
+        App::Syslog => Decoder::Syslog(Default::default()),
+    }
+}
+
 const SIDES: [Direction; 2] = [Direction::Tx, Direction::Rx];
 
 impl Flow {
     /// A flow without payload so far.
     pub fn new(setup: Setup) -> Self {
-        let joined = setup.joined;
-        let decoder = match setup.app {
-            App::Dns if joined => Decoder::Dns([dns::Framer::joined(), dns::Framer::joined()]),
-            App::Dns => Decoder::Dns(Default::default()),
-            App::Http => Decoder::Http(Box::new(Connection::new(joined, setup.body_max))),
-            App::Syslog if joined => Decoder::Syslog([syslog::Framer::joined(), syslog::Framer::joined()]),
-            App::Syslog => Decoder::Syslog(Default::default()),
+        let mut flow = Self {
+            setup,
+            streams: Default::default(),
+            decoder: decoder(&setup),
+            waiting: Waiting::new(setup.limits),
         };
-        let streams = [Stream::new(joined), Stream::new(joined)];
-        Self { setup, streams, decoder, waiting: Waiting::new(setup.limits) }
+        flow.reset(setup);
+        flow
+    }
+
+    /// Begins another flow with the memory of this one, whose messages have all gone out.
+    pub fn reset(&mut self, setup: Setup) {
+        debug_assert!(self.block().is_empty(), "messages would be lost");
+        let same = self.setup.app == setup.app && self.setup.body_max == setup.body_max;
+        if !same {
+            self.decoder = decoder(&setup);
+        }
+        self.streams.iter_mut().for_each(|stream| stream.reset(setup.joined));
+        match &mut self.decoder {
+            Decoder::Dns(framers) => framers.iter_mut().for_each(|framer| framer.reset(setup.joined)),
+            Decoder::Http(connection) => connection.reset(setup.joined),
+            Decoder::Syslog(framers) => framers.iter_mut().for_each(|framer| framer.reset(setup.joined)),
+        }
+        self.waiting.reset(setup.limits);
+        self.setup = setup;
     }
 
     /// Takes payload; its messages wait then.

@@ -36,6 +36,12 @@ impl Waiting {
         Self { limits, ..Self::default() }
     }
 
+    /// Nothing, with the memory there is.
+    pub fn reset(&mut self, limits: Limits) {
+        self.taken(self.ends.len());
+        self.limits = limits;
+    }
+
     /// Adds what `write` appends as one message.
     #[inline]
     pub fn add(&mut self, direction: Direction, write: impl FnOnce(&mut Out)) {

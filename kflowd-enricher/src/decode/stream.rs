@@ -63,6 +63,13 @@ impl Stream {
         Self { next: if joined { None } else { Some(0) }, ..Self::default() }
     }
 
+    /// Begins anew, with the memory there is.
+    pub fn reset(&mut self, joined: bool) {
+        self.next = if joined { None } else { Some(0) };
+        self.held.clear();
+        self.bytes.clear();
+    }
+
     /// Takes a piece, and passes on what is in order then.
     pub fn take(&mut self, segment: &Segment<'_>, pass: &mut impl FnMut(Part<'_>)) {
         let next = *self.next.get_or_insert(segment.offset);

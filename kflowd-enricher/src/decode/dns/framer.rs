@@ -45,9 +45,10 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// For a stream whose beginning was not seen.
-    pub fn joined() -> Self {
-        Self { state: State::Doubt, ..Self::default() }
+    /// Begins anew, with the memory there is; `joined` when the beginning of the stream was not seen.
+    pub fn reset(&mut self, joined: bool) {
+        self.state = if joined { State::Doubt } else { State::Message };
+        self.held.clear();
     }
 
     /// Takes the next bytes; gives messages and their times to `emit`.
@@ -145,8 +146,7 @@ impl Framer {
         } else {
             self.give_up(emit);
         }
-        *self = Self { held: std::mem::take(&mut self.held), ..Self::default() };
-        self.held.clear();
+        self.reset(false);
     }
 
     /// Bytes of memory held.

@@ -129,10 +129,16 @@ impl Shared {
 }
 
 impl Connection {
-    /// A connection whose beginning was seen, or not; of each body at most `body_max` bytes are kept.
-    pub fn new(joined: bool, body_max: usize) -> Self {
-        let half = || if joined { Half::joined() } else { Half::default() };
-        Self { halves: [half(), half()], shared: Shared { body_max, ..Shared::default() } }
+    /// A connection; of each body at most `body_max` bytes are kept.
+    pub fn new(body_max: usize) -> Self {
+        Self { halves: Default::default(), shared: Shared { body_max, ..Shared::default() } }
+    }
+
+    /// Begins anew, with the memory there is; `joined` when the beginning of the connection was not seen.
+    pub fn reset(&mut self, joined: bool) {
+        self.halves.iter_mut().for_each(|half| half.reset(joined));
+        self.shared.waiting = Waiting::default();
+        self.shared.ended = false;
     }
 
     /// Takes the next bytes of half `side`.

@@ -72,8 +72,14 @@ pub(super) struct Half {
 type Given<'e> = &'e mut dyn FnMut(&Message<'_>);
 
 impl Half {
-    pub(super) fn joined() -> Self {
-        Self { state: State::Lost { skip: false }, ..Self::default() }
+    /// Begins anew, with the memory there is; `joined` when the beginning of the stream was not seen.
+    pub(super) fn reset(&mut self, joined: bool) {
+        self.state = if joined { State::Lost { skip: false } } else { State::Head };
+        self.held.clear();
+        self.body.clear();
+        self.searched = 0;
+        self.collecting = false;
+        self.requests = false;
     }
 
     pub(super) fn bytes(&mut self, mut bytes: &[u8], time: u64, shared: &mut Shared, emit: Given<'_>) {
@@ -382,8 +388,7 @@ impl Half {
             State::Close => self.finish(false, None, shared, emit),
             State::Head | State::Lost { .. } => {}
         }
-        self.held.clear();
-        self.state = State::Lost { skip: false };
+        self.reset(true);
     }
 
     pub(super) fn held(&self) -> usize {

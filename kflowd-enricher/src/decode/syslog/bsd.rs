@@ -25,6 +25,7 @@ fn is_month(name: [u8; 3]) -> bool {
 /// Longest tag; a longer word before a colon is text. RFC 3164 section 4.1.3 says 32, programs are longer.
 const TAG_MAX: usize = 64;
 
+#[inline]
 pub(super) fn parse(priority: u16, bytes: &[u8], origin: Origin) -> Message<'_> {
     let mut message = Message { priority, ..Message::default() };
     let mut rest = bytes;

@@ -80,9 +80,10 @@ fn ends_line(byte: u8) -> bool {
 }
 
 impl Framer {
-    /// For a stream whose beginning was not seen.
-    pub fn joined() -> Self {
-        Self { state: State::Doubt, ..Self::default() }
+    /// Begins anew, with the memory there is; `joined` when the beginning of the stream was not seen.
+    pub fn reset(&mut self, joined: bool) {
+        self.state = if joined { State::Doubt } else { State::Message };
+        self.forget();
     }
 
     /// Takes the next bytes; gives messages to `emit`.
@@ -198,8 +199,7 @@ impl Framer {
                 Front::Line | Front::Unknown => emit(Framed::Message { bytes: &self.held, cut: false }),
             }
         }
-        self.forget();
-        self.state = State::Message;
+        self.reset(false);
     }
 
     /// Bytes of memory held.
