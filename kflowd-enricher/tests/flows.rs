@@ -110,6 +110,15 @@ fn long_bodies_are_shown_up_to_the_limit() {
     assert_eq!(json!(column(&messages, "_Body")), bodies);
 }
 
+/// Found by the fuzz target: the stream ended where the kept part of the body did.
+#[test]
+fn a_stream_that_ends_behind_the_kept_part() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
+    let whole = http().take(Rx, format!("{head}0123456789abcdef")).end();
+    assert_eq!((&whole[0]["_Body"], &whole[0]["_Exception"]), (&json!("0123456789abcdef…"), &Value::Null));
+    assert_eq!(http().take(Rx, format!("{head}0123456789abcde")).take(Rx, "f").end(), whole);
+}
+
 #[test]
 fn a_server_sees_the_same() {
     let messages = http().take(Rx, GET).take(Tx, OK).end();

@@ -242,6 +242,9 @@ impl Half {
         if left == 0 {
             self.finish(false, None, shared, emit);
             self.state = State::Head;
+        } else if self.body.len() == shared.body_max {
+            // There is more than is kept: as when all of this came at once.
+            self.finish(true, None, shared, emit);
         }
     }
 
