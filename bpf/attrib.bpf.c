@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attributes: size, mode, owner, times, extended attributes. The hooks know a dentry and no mount. */
+/* Attributes: size, mode, owner, times, extended attributes. As with names, notes tell the mount. */
 
 /* struct iattr.ia_valid */
 #define ATTR_MODE  0x1
@@ -10,26 +10,61 @@
 #define ATTR_MTIME 0x20
 #define ATTR_OPEN  0x8000
 
-static __always_inline struct session *dentry_session(struct target *target, struct dentry *dentry)
+/* chmod, fchmod -> here. */
+SEC("fentry/chmod_common")
+int BPF_PROG(note_chmod, struct path *path)
 {
-	struct inode *inode = dentry->d_inode;
-
-	target->dentry = dentry;
-	if (!running || !inode || !target_is_ours(true, target, inode, true))
-		return 0;
-	return session_get(true, target);
+	note_mount(path->dentry, path->mnt);
+	return 0;
 }
 
-static __always_inline void on_attributes(struct dentry *dentry, __u32 event)
+/* chown, fchown -> here. */
+SEC("fentry/chown_common")
+int BPF_PROG(note_chown, struct path *path)
+{
+	note_mount(path->dentry, path->mnt);
+	return 0;
+}
+
+/* truncate -> here. */
+SEC("fentry/vfs_truncate")
+int BPF_PROG(note_truncate, struct path *path)
+{
+	note_mount(path->dentry, path->mnt);
+	return 0;
+}
+
+/* utimes and its kin -> here. */
+SEC("fentry/vfs_utimes")
+int BPF_PROG(note_utimes, struct path *path)
+{
+	note_mount(path->dentry, path->mnt);
+	return 0;
+}
+
+static __always_inline struct session *attribute_session(struct target *target, struct dentry *dentry)
+{
+	target->mnt = noted_mount(dentry);
+	if (!dentry_is_ours(target, dentry, dentry->d_inode))
+		return 0;
+	return session_get(false, target);
+}
+
+static __always_inline void attribute_count(struct target *target, struct session *session, __u32 event)
+{
+	session_count(session, event);
+	/* No close may come that would read them. */
+	read_attributes(session->inode, &session->record);
+	session_limit(session);
+}
+
+static __always_inline void on_attribute(struct dentry *dentry)
 {
 	struct target target = {};
-	struct session *session = dentry_session(&target, dentry);
+	struct session *session = attribute_session(&target, dentry);
 
-	if (!session)
-		return;
-	session_count(session, event);
-	read_attributes(true, target.inode, &session->record);
-	session_limit(true, &target, session);
+	if (session)
+		attribute_count(&target, session, KF_EVENT_ATTRIB);
 }
 
 /*
@@ -41,10 +76,10 @@ int notify_change_entry(unsigned long long *ctx)
 {
 	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
 	struct target target = {};
-	struct session *session = dentry_session(&target, dentry);
+	struct session *session = attribute_session(&target, dentry);
 
 	if (session)
-		session->record.size = target.inode->i_size;
+		session->record.size = dentry->d_inode->i_size;
 	return 0;
 }
 
@@ -62,18 +97,16 @@ int notify_change(unsigned long long *ctx)
 	if ((int)hook_ret(ctx, arg_notify_ret))
 		return 0;
 	valid = attr->ia_valid;
-	if (!(valid & ATTR_SIZE)) {
-		if (valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME))
-			on_attributes(dentry, KF_EVENT_ATTRIB);
+	if (!(valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_ATIME | ATTR_MTIME)))
 		return 0;
-	}
-	session = dentry_session(&target, dentry);
+	session = attribute_session(&target, dentry);
+	if (!session)
+		return 0;
+	if (!(valid & ATTR_SIZE))
+		attribute_count(&target, session, KF_EVENT_ATTRIB);
 	/* An O_TRUNC that found nothing to cut is no change. */
-	if (!session || (valid & ATTR_OPEN && !session->record.size))
-		return 0;
-	session_count(session, KF_EVENT_MODIFY);
-	read_attributes(true, target.inode, &session->record);
-	session_limit(true, &target, session);
+	else if (!(valid & ATTR_OPEN) || session->record.size)
+		attribute_count(&target, session, KF_EVENT_MODIFY);
 	return 0;
 }
 
@@ -82,7 +115,7 @@ SEC("fexit/vfs_setxattr")
 int vfs_setxattr(unsigned long long *ctx)
 {
 	if (!(int)hook_ret(ctx, arg_setxattr_ret))
-		on_attributes(hook_arg(ctx, arg_setxattr_dentry), KF_EVENT_ATTRIB);
+		on_attribute(hook_arg(ctx, arg_setxattr_dentry));
 	return 0;
 }
 
@@ -91,7 +124,7 @@ SEC("fexit/vfs_removexattr")
 int vfs_removexattr(unsigned long long *ctx)
 {
 	if (!(int)hook_ret(ctx, arg_removexattr_ret))
-		on_attributes(hook_arg(ctx, arg_removexattr_dentry), KF_EVENT_ATTRIB);
+		on_attribute(hook_arg(ctx, arg_removexattr_dentry));
 	return 0;
 }
 
@@ -100,7 +133,7 @@ SEC("fexit/vfs_set_acl")
 int BPF_PROG(vfs_set_acl, void *idmap, struct dentry *dentry, const char *name, void *acl, int ret)
 {
 	if (!ret)
-		on_attributes(dentry, KF_EVENT_ATTRIB);
+		on_attribute(dentry);
 	return 0;
 }
 
@@ -109,6 +142,6 @@ SEC("fexit/vfs_remove_acl")
 int BPF_PROG(vfs_remove_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
 {
 	if (!ret)
-		on_attributes(dentry, KF_EVENT_ATTRIB);
+		on_attribute(dentry);
 	return 0;
 }

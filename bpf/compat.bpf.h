@@ -12,29 +12,27 @@
 		__auto_type _object = (object);                                                              \
 		(direct) ? _object->field : BPF_CORE_READ(_object, field);                                   \
 	})
+/* The same one pointer further. */
+#define GET2(direct, object, pointer, field)                                                                 \
+	({                                                                                                   \
+		__auto_type _object = (object);                                                              \
+		(direct) ? _object->pointer->field : BPF_CORE_READ(_object, pointer, field);                 \
+	})
+
+/*
+ * A typed pointer as a number, as global functions take it. The verifier follows a pointer through every move
+ * but a copy by a helper.
+ */
+static __always_inline __u64 plain(const void *pointer)
+{
+	__u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+	return number;
+}
 
 /* Typed in tracing programs since 5.11; before, only an address that helpers may read. */
 #define HAVE_TASK_BTF bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
-
-/* The current thread: its group leader's start and id, without a helper call per field where the kernel can.
- */
-static __always_inline struct process_key current_process(void)
-{
-	struct process_key key;
-
-	if (HAVE_TASK_BTF) {
-		struct task_struct *task = bpf_get_current_task_btf();
-
-		key.tgid = task->tgid;
-		key.birth = task->group_leader->start_boottime >> 20;
-	} else {
-		struct task_struct *task = (void *)bpf_get_current_task();
-
-		key.tgid = bpf_get_current_pid_tgid() >> 32;
-		key.birth = BPF_CORE_READ(task, group_leader, start_boottime) >> 20;
-	}
-	return key;
-}
 
 /* 6.6 renamed i_ctime, 6.7 i_atime and i_mtime; 6.11 split all three into seconds and nanoseconds. */
 struct inode___timespec {
@@ -59,27 +57,84 @@ struct inode___split {
 /* Bit 31 of the nanoseconds marks a timestamp that was asked for (6.13, multigrain). */
 #define NSEC_MASK 0x7fffffff
 
+/*
+ * The front of an inode, up to its times: one helper call instead of a dozen. Fields are where the kernel's
+ * BTF says; a field beyond the copy would not pass the verifier.
+ */
+struct inode_copy {
+	__u64 words[17];
+};
+#define COPIED(copy, type, field)                                                                            \
+	(*(typeof(((type *)0)->field) *)((void *)(copy) + bpf_core_field_offset(type, field)))
+
+static __always_inline bool copy_inode(struct inode_copy *copy, __u64 inode)
+{
+	return !bpf_probe_read_kernel(copy, sizeof(*copy), (void *)inode);
+}
+
+/* Both ways to read a time: from a copy, and through a typed pointer. */
 #define INODE_TIME(name)                                                                                     \
-	static __always_inline void inode_##name(bool direct, struct inode *inode, struct kf_time *out)      \
+	static __always_inline void copied_##name(struct inode_copy *copy, struct kf_time *out)              \
 	{                                                                                                    \
-		struct inode___split *split = (void *)inode;                                                 \
-		struct inode___timespec *plain = (void *)inode;                                              \
-		struct inode___accessors *accessors = (void *)inode;                                         \
-                                                                                                             \
-		if (bpf_core_field_exists(split->i_##name##_sec)) {                                          \
-			out->sec = GET(direct, split, i_##name##_sec);                                       \
-			out->nsec = GET(direct, split, i_##name##_nsec) & NSEC_MASK;                         \
-		} else if (bpf_core_field_exists(plain->i_##name)) {                                         \
-			out->sec = GET(direct, plain, i_##name.tv_sec);                                      \
-			out->nsec = GET(direct, plain, i_##name.tv_nsec);                                    \
+		if (bpf_core_field_exists(struct inode___split, i_##name##_sec)) {                           \
+			out->sec = COPIED(copy, struct inode___split, i_##name##_sec);                       \
+			out->nsec = COPIED(copy, struct inode___split, i_##name##_nsec) & NSEC_MASK;         \
+		} else if (bpf_core_field_exists(struct inode___timespec, i_##name)) {                       \
+			out->sec = COPIED(copy, struct inode___timespec, i_##name.tv_sec);                   \
+			out->nsec = COPIED(copy, struct inode___timespec, i_##name.tv_nsec);                 \
 		} else {                                                                                     \
-			out->sec = GET(direct, accessors, __i_##name.tv_sec);                                \
-			out->nsec = GET(direct, accessors, __i_##name.tv_nsec);                              \
+			out->sec = COPIED(copy, struct inode___accessors, __i_##name.tv_sec);                \
+			out->nsec = COPIED(copy, struct inode___accessors, __i_##name.tv_nsec);              \
+		}                                                                                            \
+	}                                                                                                    \
+	static __always_inline void typed_##name(struct inode *inode, struct kf_time *out)                   \
+	{                                                                                                    \
+		if (bpf_core_field_exists(struct inode___split, i_##name##_sec)) {                           \
+			out->sec = ((struct inode___split *)inode)->i_##name##_sec;                          \
+			out->nsec = ((struct inode___split *)inode)->i_##name##_nsec & NSEC_MASK;            \
+		} else if (bpf_core_field_exists(struct inode___timespec, i_##name)) {                       \
+			out->sec = ((struct inode___timespec *)inode)->i_##name.tv_sec;                      \
+			out->nsec = ((struct inode___timespec *)inode)->i_##name.tv_nsec;                    \
+		} else {                                                                                     \
+			out->sec = ((struct inode___accessors *)inode)->__i_##name.tv_sec;                   \
+			out->nsec = ((struct inode___accessors *)inode)->__i_##name.tv_nsec;                 \
 		}                                                                                            \
 	}
 INODE_TIME(atime)
 INODE_TIME(mtime)
 INODE_TIME(ctime)
+
+/* Names up to 31 bytes live in the dentry: d_iname, since 6.14 d_shortname. */
+struct dentry___iname {
+	unsigned char d_iname[32];
+} __attribute__((preserve_access_index));
+union shortname_store {
+	unsigned char string[32];
+};
+struct dentry___shortname {
+	union shortname_store d_shortname;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 short_name_offset(void)
+{
+	if (bpf_core_field_exists(struct dentry___iname, d_iname))
+		return bpf_core_field_offset(struct dentry___iname, d_iname);
+	return bpf_core_field_offset(struct dentry___shortname, d_shortname);
+}
+
+static __always_inline void short_name_words(struct dentry *dentry, __u64 words[4])
+{
+	const __u64 *from;
+
+	if (bpf_core_field_exists(struct dentry___iname, d_iname))
+		from = (void *)((struct dentry___iname *)dentry)->d_iname;
+	else
+		from = (void *)((struct dentry___shortname *)dentry)->d_shortname.string;
+	words[0] = from[0];
+	words[1] = from[1];
+	words[2] = from[2];
+	words[3] = from[3];
+}
 
 /* An overlayfs opens the file of a layer once more: marked FMODE_BACKING since 6.6, FMODE_NONOTIFY before. */
 struct backing_file {
@@ -143,7 +198,7 @@ static __always_inline struct mount *mount_listed(struct list_head *entry)
 	return (void *)entry - bpf_core_field_offset(struct mount___list, mnt_instance);
 }
 
-/* io_uring: a request's task is its own member up to 6.12, later its context's; its result moved in 5.19. */
+/* io_uring: a request's task is its own member up to 6.12, later its context's. */
 struct io_uring_task {
 	struct task_struct *task;
 } __attribute__((preserve_access_index));
@@ -153,28 +208,11 @@ struct io_kiocb___task {
 struct io_kiocb___tctx {
 	struct io_uring_task *tctx;
 } __attribute__((preserve_access_index));
-struct io_kiocb___cqe {
-	struct io_cqe cqe;
-} __attribute__((preserve_access_index));
-struct io_kiocb___result {
-	u32 result;
-} __attribute__((preserve_access_index));
-struct kiocb___flags {
-	int ki_flags;
-} __attribute__((preserve_access_index));
-
 static __always_inline struct task_struct *request_task(void *request)
 {
 	if (bpf_core_field_exists(struct io_kiocb___task, task))
 		return BPF_CORE_READ((struct io_kiocb___task *)request, task);
 	return BPF_CORE_READ((struct io_kiocb___tctx *)request, tctx, task);
-}
-
-static __always_inline long request_result(void *request)
-{
-	if (bpf_core_field_exists(struct io_kiocb___cqe, cqe))
-		return BPF_CORE_READ((struct io_kiocb___cqe *)request, cqe.res);
-	return (__s32)BPF_CORE_READ((struct io_kiocb___result *)request, result);
 }
 
 #endif

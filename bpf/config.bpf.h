@@ -9,6 +9,9 @@ const volatile __u64 idle_ns;
 const volatile __u64 active_ns;
 const volatile __u32 max_events;
 
+/* Send exec, fork and exit records: somebody shows what only they tell. */
+const volatile __u8 process_records;
+
 /* Report reads of kernel file systems too. */
 const volatile __u8 all_files;
 
@@ -40,6 +43,11 @@ volatile __u32 running;
 
 /* Set by the probe for the last sweep: every session is due. */
 volatile __u32 stopping;
+
+/* Mount namespace of process 1 and the mount that is its root: what the host's paths are relative to. */
+__u64 host_space;
+__u64 host_root;
+__u64 host_mnt; /* its vfsmount */
 
 /* The probe waits without a timeout: the next record must wake it. */
 volatile __u32 probe_sleeps;

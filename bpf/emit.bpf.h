@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Complete a record in a scratch slot and hand it to the ring buffer, or count the loss. */
+/* Complete a record and hand it to the ring buffer, or count the loss. */
 #ifndef KFLOWD_EMIT_H
 #define KFLOWD_EMIT_H
 
@@ -7,8 +7,8 @@
 #define WAKE_BYTES (1024 * 1024)
 
 /*
- * Appends a string to the record; `mask` is one less than a power of two and bounds its length, which is how
- * the verifier sees that it fits. Returns the new length of the record.
+ * Appends a string to the record in the slot; `mask` is one less than a power of two and bounds its length,
+ * which is how the verifier sees that it fits. Returns the new length of the record.
  */
 static __always_inline __u32 tail_add(struct scratch *s, __u32 len, __u16 tag, const void *text,
 				      __u32 text_len, __u32 mask)
@@ -33,32 +33,32 @@ static __always_inline __u32 tail_add_names(struct scratch *s, __u32 len, struct
 /* Appends the path that a walk left in `from`. */
 static __always_inline __u32 tail_add_path(struct scratch *s, __u32 len, __u16 tag, struct scratch *from)
 {
-	__u32 start = from->start;
-
-	if (start >= WALK_END)
-		return len;
-	start &= KF_PATH_MAX - 1;
-	return tail_add(s, len, from->cut ? tag | KF_TAG_CUT : tag, &from->path[start], WALK_END - start,
+	return tail_add(s, len, from->cut ? tag | KF_TAG_CUT : tag, from->path, from->path_len,
 			KF_PATH_MAX - 1);
 }
 
-/* 0 when the ring buffer took the record of `len` bytes. */
+/* How the ring buffer is to tell the probe of the next record. */
+static __always_inline __u64 wake_flags(void)
+{
+	if (probe_sleeps) {
+		probe_sleeps = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > WAKE_BYTES)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* 0 when the ring buffer took the record of `len` bytes that is in the slot. */
 static __always_inline long emit(struct scratch *s, __u32 len)
 {
 	struct kf_head *head = (void *)s->record;
-	__u64 flags = BPF_RB_NO_WAKEUP;
 
 	if (len > KF_RECORD_MAX)
 		return -1;
 	head->len = len;
 	head->cpu = bpf_get_smp_processor_id();
-	if (probe_sleeps) {
-		probe_sleeps = 0;
-		flags = BPF_RB_FORCE_WAKEUP;
-	} else if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > WAKE_BYTES) {
-		flags = BPF_RB_FORCE_WAKEUP;
-	}
-	return bpf_ringbuf_output(&ring, s->record, len, flags);
+	return bpf_ringbuf_output(&ring, s->record, len, wake_flags());
 }
 
 #endif

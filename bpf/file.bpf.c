@@ -9,89 +9,166 @@
 #define F_EXEC 0x20
 /* In file.f_flags: O_TMPFILE without O_DIRECTORY; the same on x86 and arm64. */
 #define F_TMPFILE 020000000
+#define F_APPEND  02000
 
-static __always_inline bool file_is_ours(bool direct, struct target *target, struct file *file, bool modifies)
+static __always_inline bool file_is_ours(bool direct, struct target *target, struct file *file)
 {
-	if (file_is_layer(GET(direct, file, f_mode)) ||
-	    !target_is_ours(direct, target, GET(direct, file, f_inode), modifies))
+	return target_is_ours(direct, target, GET(direct, file, f_inode));
+}
+
+/* Whether the filter lets the first event of a process on this file open a session. */
+static __always_inline bool file_is_shown(bool direct, struct target *target, struct file *file,
+					  bool modifies)
+{
+	if (file_is_layer(GET(direct, file, f_mode)) || (!modifies && target_is_quiet(direct, target)))
 		return false;
 	target->dentry = GET(direct, file, f_path.dentry);
 	target->mnt = GET(direct, file, f_path.mnt);
 	return true;
 }
 
+/* The open session of the file, or one that opens with this event; NULL where there is none to be. */
+static __always_inline struct session *file_session(bool direct, struct target *target, struct file *file,
+						    bool modifies)
+{
+	struct session *session = session_find(direct, target);
+
+	if (session)
+		return session;
+	return file_is_shown(direct, target, file, modifies) ? session_open(target) : 0;
+}
+
 static __always_inline void on_open(bool direct, struct file *file)
 {
-	unsigned int f_mode = GET(direct, file, f_mode);
-	struct target target = {};
+	unsigned int f_mode = GET(direct, file, f_mode), flags;
+	struct target target = {.task = 0};
 	struct session *session;
 
-	if (!running || f_mode & FMODE_PATH || !file_is_ours(direct, &target, file, false))
+	if (f_mode & FMODE_PATH || !file_is_ours(direct, &target, file))
 		return;
-	session = session_get(direct, &target);
+	session = session_find(direct, &target);
+	if (!session && file_is_shown(direct, &target, file, false))
+		session = direct && HAVE_TASK_BTF ? session_open_typed(&target) : session_open(&target);
 	if (!session)
 		return;
+	flags = GET(direct, file, f_flags);
 	/* A file without a name is created when it is linked. */
-	if (f_mode & FMODE_CREATED && !(GET(direct, file, f_flags) & F_TMPFILE))
-		session_count(session, KF_EVENT_CREATE);
-	session_count(session, GET(direct, file, f_flags) & F_EXEC ? KF_EVENT_OPEN_EXEC : KF_EVENT_OPEN);
+	if (f_mode & FMODE_CREATED && !(flags & F_TMPFILE))
+		session_add(session, KF_EVENT_CREATE);
+	session_count(session, flags & F_EXEC ? KF_EVENT_OPEN_EXEC : KF_EVENT_OPEN);
 	__sync_fetch_and_add(&session->open, 1);
-	session->record.size = GET(direct, target.inode, i_size); /* what an O_TRUNC that follows cuts */
-	session_limit(direct, &target, session);
+	session->record.size = GET2(direct, file, f_inode, i_size); /* what an O_TRUNC that follows cuts */
+	session_limit(session);
 }
 
-/* One call that read (ACCESS) or changed (MODIFY) `bytes` of the file. */
-static __always_inline void on_transfer_by(bool direct, struct task_struct *task, struct file *file,
-					   __u32 event, __u64 bytes)
+/*
+ * A session that opens with a write sees the file after it. Where the write ended at the end of the file it
+ * is taken to have made the file longer by what it wrote; else the size was what it is.
+ */
+static __always_inline void size_before_write(struct session *session, __u64 end, __u64 bytes)
 {
-	struct target target = {.task = task};
+	__u64 size = session->record.size;
+
+	if (end >= size)
+		session->record.size_first = size - (bytes < size ? bytes : size);
+}
+
+/* Counts one call that read or changed (`writes`) `bytes` of the file. */
+static __always_inline void transfer_count(struct session *session, bool writes, __u64 bytes)
+{
+	if (writes) {
+		session_count(session, KF_EVENT_MODIFY);
+		__sync_fetch_and_add(&session->record.bytes_written, bytes);
+	} else {
+		session_count(session, KF_EVENT_ACCESS);
+		__sync_fetch_and_add(&session->record.bytes_read, bytes);
+	}
+	session_limit(session);
+}
+
+/* The session of a transfer that the hint did not find; one that opens with a write learns the size before.
+ */
+static __always_inline struct session *transfer_session(bool direct, struct target *target, struct file *file,
+							bool writes, __u64 bytes, __u64 end)
+{
+	struct session *session = session_lookup(direct, target);
+
+	if (session || !file_is_shown(direct, target, file, writes))
+		return session;
+	session = session_open(target);
+	if (session && writes)
+		size_before_write(session, end, bytes);
+	return session;
+}
+
+/*
+ * vfs_read and vfs_write, the hot ones: what is needed only when the hint is wrong is read only then. Calls
+ * that failed or found the end of the file are none.
+ */
+static __always_inline void on_transfer(unsigned long long *ctx, bool writes)
+{
+	struct file *file = (struct file *)ctx[0];
+	struct inode *inode = file->f_inode;
+	long bytes = ctx[4];
+	struct session *session = 0;
+	struct target target;
+
+	if (bytes <= 0 || !type_is_ours(inode->i_mode))
+		return;
+	if (HAVE_TASK_BTF) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		session =
+		    session_hinted(true, inode, inode->i_ino, task->tgid, task->group_leader->start_boottime);
+	}
+	if (!session) {
+		target.task = 0;
+		if (!target_is_ours(true, &target, inode))
+			return;
+		session = transfer_session(true, &target, file, writes, bytes,
+					   writes ? hook_position(ctx, 3) : END_UNKNOWN);
+	}
+	if (session)
+		transfer_count(session, writes, bytes);
+}
+
+/*
+ * The same for all other kinds of calls: `task` is who, 0 = current, `end` where in the file the call ended.
+ * A global function: what many hooks share is verified once.
+ */
+__noinline int transfer(__u64 address, __u64 task, __u32 writes, __u64 bytes, __u64 end)
+{
+	struct target target = {.task = (void *)task};
+	struct file *file = (void *)address;
 	struct session *session;
 
-	if (!running || !file_is_ours(direct, &target, file, event == KF_EVENT_MODIFY))
-		return;
-	session = session_get(direct, &target);
-	if (!session)
-		return;
-	session_count(session, event);
-	/* An addition of a constant zero would become an instruction that 5.10 does not know. */
-	if (!bytes)
-		;
-	else if (event == KF_EVENT_MODIFY)
-		__sync_fetch_and_add(&session->record.bytes_written, bytes);
-	else
-		__sync_fetch_and_add(&session->record.bytes_read, bytes);
-	session_limit(direct, &target, session);
-}
-
-/* The same by the current task; calls that failed or found the end of the file are none. */
-static __always_inline void on_transfer(bool direct, struct file *file, __u32 event, long bytes)
-{
-	if (bytes > 0)
-		on_transfer_by(direct, 0, file, event, bytes);
+	if (!file || !file_is_ours(false, &target, file))
+		return 0;
+	session = transfer_session(false, &target, file, writes, bytes, end);
+	if (session)
+		transfer_count(session, writes, bytes);
+	return 0;
 }
 
 static __always_inline void on_close(bool direct, struct file *file)
 {
 	unsigned int f_mode = GET(direct, file, f_mode);
-	bool writes = f_mode & FMODE_WRITE;
 	struct target target = {};
 	struct session *session;
 
-	if (!running || !(f_mode & FMODE_OPENED) || f_mode & FMODE_PATH ||
-	    !file_is_ours(direct, &target, file, writes))
+	if (!(f_mode & FMODE_OPENED) || f_mode & FMODE_PATH || !file_is_ours(direct, &target, file))
 		return;
-	session = session_find(direct, &target);
-	if (!session && (all_files || !is_kernel_fs(direct, GET(direct, target.inode, i_sb))))
-		session = session_open(&target);
+	session = file_session(direct, &target, file, false);
 	if (!session)
 		return;
-	session_count(session, writes ? KF_EVENT_CLOSE_WRITE : KF_EVENT_CLOSE_NOWRITE);
+	session_count(session, f_mode & FMODE_WRITE ? KF_EVENT_CLOSE_WRITE : KF_EVENT_CLOSE_NOWRITE);
 	__sync_fetch_and_add(&session->open, -1);
-	read_attributes(direct, target.inode, &session->record);
-	if (session->open <= 0)
-		session_send(&target.key, NO_ORIGIN, KF_CAUSE_CLOSE, false);
-	else
-		session_limit(direct, &target, session);
+	if (session->open <= 0) {
+		if (direct)
+			typed_attributes(file->f_inode, &session->record);
+		session_finish(session->slot, !direct, KF_CAUSE_CLOSE, false, NO_ORIGIN);
+	} else
+		session_limit(session);
 }
 
 /*
@@ -116,19 +193,19 @@ int BPF_PROG(fput_entry, struct file *file)
 	return 0;
 }
 
-/* read, pread64 -> vfs_read, once per call. */
+/* read, pread64 -> vfs_read(file, buffer, count, position) = bytes, once per call. */
 SEC("fexit/vfs_read")
-int BPF_PROG(vfs_read, struct file *file, char *buf, size_t count, loff_t *pos, long ret)
+int vfs_read(unsigned long long *ctx)
 {
-	on_transfer(true, file, KF_EVENT_ACCESS, ret);
+	on_transfer(ctx, false);
 	return 0;
 }
 
-/* write, pwrite64 -> vfs_write, once per call. */
+/* write, pwrite64 -> vfs_write(file, buffer, count, position) = bytes, once per call. */
 SEC("fexit/vfs_write")
-int BPF_PROG(vfs_write, struct file *file, char *buf, size_t count, loff_t *pos, long ret)
+int vfs_write(unsigned long long *ctx)
 {
-	on_transfer(true, file, KF_EVENT_MODIFY, ret);
+	on_transfer(ctx, true);
 	return 0;
 }
 
@@ -153,13 +230,15 @@ int BPF_KPROBE(fput_kprobe, struct file *file)
 SEC("kprobe/vfs_read")
 int BPF_KPROBE(vfs_read_kprobe, struct file *file, char *buf, size_t count)
 {
-	on_transfer(false, file, KF_EVENT_ACCESS, count);
+	if (count)
+		transfer((__u64)file, 0, false, count, 0);
 	return 0;
 }
 
 SEC("kprobe/vfs_write")
 int BPF_KPROBE(vfs_write_kprobe, struct file *file, char *buf, size_t count)
 {
-	on_transfer(false, file, KF_EVENT_MODIFY, count);
+	if (count)
+		transfer((__u64)file, 0, true, count, END_UNKNOWN);
 	return 0;
 }

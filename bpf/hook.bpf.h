@@ -33,4 +33,24 @@ static __always_inline void *hook_arg(unsigned long long *ctx, __u8 n)
 
 #define hook_ret(ctx, n) ((long)hook_arg((ctx), (n)))
 
+/* Hooks may look at arguments that point to numbers since 5.17, the version that brought this helper. */
+#define HAVE_POSITIONS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_func_arg)
+
+/* Nobody knows where in its file a call ended: it is taken to be the end of the file. */
+#define END_UNKNOWN (~0ULL)
+
+/* Where a call has left the position that argument `n` points to. */
+static __always_inline __u64 hook_position(unsigned long long *ctx, __u8 n)
+{
+	__u64 end = END_UNKNOWN;
+	void *position;
+
+	if (!HAVE_POSITIONS)
+		return end;
+	position = hook_arg(ctx, n);
+	if (position)
+		bpf_probe_read_kernel(&end, sizeof(end), position);
+	return end;
+}
+
 #endif

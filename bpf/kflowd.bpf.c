@@ -13,14 +13,16 @@
 #include "scratch.bpf.h"
 #include "task.bpf.h"
 #include "emit.bpf.h"
+#include "mount.bpf.h"
 #include "path.bpf.h"
 #include "session.bpf.h"
 #include "layout.bpf.h"
 #include "process.bpf.c"
 #include "file.bpf.c"
 #include "transfer.bpf.c"
-#include "attrib.bpf.c"
+#include "async.bpf.c"
 #include "name.bpf.c"
+#include "attrib.bpf.c"
 #include "sweep.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -5,10 +5,12 @@
 
 #define SESSIONS_MAX   65536
 #define PROGRAMS_MAX   65536
-#define LONG_PATHS_MAX 4096
+#define LONG_TAILS_MAX 4096
 #define SCRATCH_MAX    32
-/* Bytes of a session's path that live in the session; longer ones go to `long_paths`. */
-#define PATH_INLINE 160
+/* Bytes of a session's names and path that live in the session; longer ones go to `long_tails`. */
+#define TAIL_SIZE 160
+/* A long tail: two names and a path, each behind its entry. */
+#define LONG_TAIL_SIZE (3 * sizeof(struct kf_tail) + 2 * KF_NAME_MAX + KF_PATH_MAX)
 
 /* A process for ever: ids are reused, a start time is not. */
 struct process_key {
@@ -16,80 +18,102 @@ struct process_key {
 	__u32 birth; /* start time in units of 2^20 ns */
 };
 
-/* One program that one process ran: every exec makes a new one. */
-struct program_key {
-	struct process_key process;
-	__u32 exec; /* task->self_exec_id */
-};
-
-/* What records say of a program; it outlives the process until its last session is sent. */
+/* What records say of the program that a process runs. */
 struct program {
 	__u64 start;	    /* CLOCK_BOOTTIME of the process */
 	__u64 parent_start; /* CLOCK_BOOTTIME of the parent */
-	__u64 over;	    /* CLOCK_BOOTTIME when an exec replaced it or its process exited, 0 before */
+	__u64 over;	    /* CLOCK_BOOTTIME when the process exited, 0 before */
 	__u32 ppid;
-	__s32 sessions; /* open sessions that name this program */
-	__u16 flags;	/* PROGRAM_* */
-	__u16 exe_len;
-	__u16 parent_len;
-	__u16 pad;
+	__u16 flags; /* PROGRAM_* */
+	__u8 exe_len;
+	__u8 parent_len;
 	char exe[KF_NAME_MAX];	  /* base name of the executable; of a kernel thread its comm */
 	char parent[KF_NAME_MAX]; /* the parent's, at the fork */
 };
-#define PROGRAM_KTHREAD	 1 /* kernel thread */
-#define PROGRAM_OWN	 2 /* kflowd's own: not reported */
-#define PROGRAM_REPLACED 4 /* over by an exec: the next one has the next exec id */
+#define PROGRAM_KTHREAD 1 /* kernel thread */
+#define PROGRAM_OWN	2 /* kflowd's own: not reported */
 
-/* Entries: one per live process, and those over whose sessions are still open. Cleaned by the sweep. */
+/* Entries: one per live process, and those that exited a moment ago. Cleaned by the sweep. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PROGRAMS_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct program_key);
+	__type(key, struct process_key);
 	__type(value, struct program);
 } programs SEC(".maps");
 
 /*
- * What one process does to one inode. The inode's address finds the session without hashing a device and
- * number; as an address may come to hold another file, device, number and generation are compared at each
- * event.
+ * What one process does to one inode, counted in place. It stands on its own: the names of the program are
+ * copied once, when it opens.
+ */
+struct session {
+	struct kf_file record; /* attributes are completed when it is sent */
+	__u64 inode;	       /* address, part of the key; 0 = this slot is free */
+	__u64 sb;	       /* address */
+	__u32 slot;	       /* where this is in `slots` */
+	__u32 total;	       /* events since the last record */
+	__s32 open;	       /* open descriptions of the inode that this process opened and nobody closed */
+	__u32 flags;	       /* SESSION_* */
+	__u16 names_len;       /* bytes of the tail in front of the path's entry */
+	__u16 tail_len;
+	__u32 pad;
+	char tail[TAIL_SIZE]; /* entries as in the record: names, then the path */
+};
+#define SESSION_LONG 1 /* the tail is in long_tails */
+
+/* Memory of the sessions. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SESSIONS_MAX);
+	__type(key, __u32);
+	__type(value, struct session);
+} slots SEC(".maps");
+
+/* Numbers of the free slots; the probe fills it before it attaches. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, SESSIONS_MAX);
+	__type(value, __u32);
+} slots_free SEC(".maps");
+
+/*
+ * Finds the session of an inode: parts of its address and number, in twelve bytes without padding, as the
+ * kernel hashes them all. Which inode and which process it really is, is compared at each event: an address
+ * may come to hold another file, a process id another process.
  */
 struct session_key {
-	__u64 inode;
-	struct process_key process;
+	__u32 address; /* low half */
+	__u32 number;  /* low half */
+	__u32 tgid;
 };
 
-struct session {
-	struct kf_file record; /* counted in place; head, tail and attributes are completed when it is sent */
-	__u32 exec;	       /* with the key's process: the program */
-	__s32 open;	       /* open descriptions of the inode that this process opened and nobody closed */
-	__u16 path_len;
-	__u16 path_flags; /* KF_TAG_CUT, PATH_LONG */
-	__u32 total;	  /* events since the last record */
-	char path[PATH_INLINE];
-};
-#define PATH_LONG 1 /* the path is in long_paths */
-
-/* Entries: one per open session. Cleaned when the session is sent for the last time. */
+/* Session to slot. Entries: one per open session. Cleaned when the session is sent for the last time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SESSIONS_MAX);
 	__type(key, struct session_key);
-	__type(value, struct session);
+	__type(value, __u32);
 } sessions SEC(".maps");
 
-struct long_path {
-	char text[KF_PATH_MAX];
+/*
+ * Where a session was last found: spares most events the hash lookup. An entry is only a hint, the slot it
+ * names is looked at; so entries are written without care for other processors.
+ */
+#define HINT_BITS 14
+__u32 hints[1 << HINT_BITS];
+
+struct long_tail {
+	char text[LONG_TAIL_SIZE];
 };
 
-/* Paths that do not fit into their session. Cleaned with it. */
+/* Tails that do not fit into their session, by slot. Cleaned with it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, LONG_PATHS_MAX);
+	__uint(max_entries, LONG_TAILS_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct session_key);
-	__type(value, struct long_path);
-} long_paths SEC(".maps");
+	__type(key, __u32);
+	__type(value, struct long_tail);
+} long_tails SEC(".maps");
 
 /* Finished records on their way to the probe. The probe sets the size before load. */
 struct {

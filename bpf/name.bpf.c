@@ -1,52 +1,123 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Names and attributes: rename, unlink, link, chmod. These hooks know a dentry and no mount. */
+/*
+ * Names: rename, unlink, link. The hooks where the file system has done it know dentries and no mount; the
+ * security hooks before it know the mount and not whether it will succeed. So the latter leave a note for the
+ * former.
+ */
+
+#define NOTE_BITS 10
+
+/* Through which mount a thread is about to change a name or an attribute. */
+struct note {
+	__u64 thread; /* bpf_get_current_pid_tgid() */
+	__u64 dentry;
+	__u64 mnt;
+};
+
+/* By thread. Only a hint: who does not find its note searches a mount that shows the file. */
+struct note notes[1 << NOTE_BITS];
+
+static __always_inline struct note *note_of(__u64 thread)
+{
+	return &notes[thread & ((1 << NOTE_BITS) - 1)];
+}
+
+static __always_inline void note_mount(struct dentry *dentry, struct vfsmount *mnt)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct note *note = note_of(thread);
+
+	note->thread = thread;
+	note->dentry = (__u64)dentry;
+	note->mnt = (__u64)mnt;
+}
+
+static __always_inline struct vfsmount *noted_mount(struct dentry *dentry)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct note *note = note_of(thread);
+
+	return note->thread == thread && note->dentry == (__u64)dentry ? (void *)note->mnt : 0;
+}
+
+/* unlink -> do_unlinkat. */
+SEC("fentry/security_path_unlink")
+int BPF_PROG(note_unlink, struct path *directory, struct dentry *dentry)
+{
+	note_mount(dentry, directory->mnt);
+	return 0;
+}
+
+/* rename -> do_renameat2; both names are on one mount. */
+SEC("fentry/security_path_rename")
+int BPF_PROG(note_rename, struct path *old_directory, struct dentry *old, struct path *new_directory)
+{
+	note_mount(old, new_directory->mnt);
+	return 0;
+}
+
+/* link -> do_linkat. */
+SEC("fentry/security_path_link")
+int BPF_PROG(note_link, struct dentry *old, struct path *directory, struct dentry *dentry)
+{
+	note_mount(dentry, directory->mnt);
+	return 0;
+}
+
+/* symlink -> do_symlinkat. */
+SEC("fentry/security_path_symlink")
+int BPF_PROG(note_symlink, struct path *directory, struct dentry *dentry)
+{
+	note_mount(dentry, directory->mnt);
+	return 0;
+}
+
+static __always_inline bool dentry_is_ours(struct target *target, struct dentry *dentry, struct inode *inode)
+{
+	target->dentry = dentry;
+	return inode && target_is_ours(false, target, inode);
+}
 
 /* A name of the inode is gone: by unlink, or because a rename put another file in its place. */
-static __always_inline void on_delete(bool direct, struct dentry *dentry, struct inode *inode)
+__noinline int on_delete(__u64 address, __u64 mnt)
 {
-	struct target target = {.dentry = dentry};
+	struct target target = {.mnt = (void *)mnt};
+	struct dentry *dentry = (void *)address;
 	struct session *session;
 
-	if (!running || !inode || !target_is_ours(direct, &target, inode, true))
-		return;
-	session = session_get(direct, &target);
+	if (!dentry_is_ours(&target, dentry, BPF_CORE_READ(dentry, d_inode)))
+		return 0;
+	session = session_get(false, &target);
 	if (!session)
-		return;
+		return 0;
 	session_count(session, KF_EVENT_DELETE);
-	read_attributes(direct, inode, &session->record);
-	session->record.nlink++; /* as it was before */
-	session_send(&target.key, NO_ORIGIN, KF_CAUSE_NAME, session->open > 0);
+	session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, NO_ORIGIN);
+	return 0;
 }
 
 /* The inode of `from` gets the name of `to`. Called before the names change hands. */
-static __always_inline void on_move(bool direct, struct dentry *from, struct dentry *to)
+__noinline int on_move(__u64 from, __u64 to, __u64 mnt)
 {
-	struct target target = {.dentry = to};
-	struct scratch *s, *origin;
-	struct inode *inode = GET(direct, from, d_inode);
+	struct target target = {.mnt = (void *)mnt};
 	struct session *session;
-	__u32 slot, origin_slot;
+	struct scratch *origin;
+	__u32 slot;
 
-	if (!running || !inode || !target_is_ours(direct, &target, inode, true))
-		return;
-	session = session_get(direct, &target);
+	if (!dentry_is_ours(&target, (void *)from, BPF_CORE_READ((struct dentry *)from, d_inode)))
+		return 0;
+	session = session_get(false, &target);
 	if (!session)
-		return;
+		return 0;
 	session_count(session, KF_EVENT_MOVED_FROM);
 	session_count(session, KF_EVENT_MOVED_TO);
-	read_attributes(direct, inode, &session->record);
-	s = scratch_take(&slot);
-	if (!s)
-		return;
-	path_of(slot, s, to, 0);
-	path_store(&target.key, session, s);
-	scratch_give(&slot);
-	origin = scratch_take(&origin_slot);
-	if (!origin)
-		return;
-	path_of(origin_slot, origin, from, 0);
-	session_send(&target.key, origin_slot, KF_CAUSE_NAME, session->open > 0);
-	scratch_give(&origin_slot);
+	session_rename(session->slot, to, mnt);
+	origin = scratch_take(&slot);
+	if (origin)
+		path_long(slot, from, mnt);
+	session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, origin ? slot : NO_ORIGIN);
+	if (origin)
+		scratch_give(&slot);
+	return 0;
 }
 
 /*
@@ -56,7 +127,7 @@ static __always_inline void on_move(bool direct, struct dentry *from, struct den
 SEC("fentry/d_delete")
 int BPF_PROG(d_delete, struct dentry *dentry)
 {
-	on_delete(true, dentry, dentry->d_inode);
+	on_delete(plain(dentry), (__u64)noted_mount(dentry));
 	return 0;
 }
 
@@ -67,8 +138,10 @@ int BPF_PROG(d_delete, struct dentry *dentry)
 SEC("fentry/d_move")
 int BPF_PROG(d_move, struct dentry *dentry, struct dentry *target)
 {
-	on_delete(true, target, target->d_inode);
-	on_move(true, dentry, target);
+	__u64 mnt = (__u64)noted_mount(dentry);
+
+	on_delete(plain(target), mnt);
+	on_move(plain(dentry), plain(target), mnt);
 	return 0;
 }
 
@@ -76,35 +149,34 @@ int BPF_PROG(d_move, struct dentry *dentry, struct dentry *target)
 SEC("fentry/d_exchange")
 int BPF_PROG(d_exchange, struct dentry *first, struct dentry *second)
 {
-	on_move(true, first, second);
-	on_move(true, second, first);
+	__u64 mnt = (__u64)noted_mount(first);
+
+	on_move(plain(first), plain(second), mnt);
+	on_move(plain(second), plain(first), mnt);
 	return 0;
 }
 
 /* A new name for an inode: by link, symlink or mknod. No close will end such a session. */
 static __always_inline void on_name(struct dentry *dentry)
 {
-	struct target target = {.dentry = dentry};
-	struct inode *inode = dentry->d_inode;
+	struct target target = {.mnt = noted_mount(dentry)};
 	struct session *session;
-	struct scratch *s;
-	__u32 slot;
 
-	if (!running || !inode || !target_is_ours(true, &target, inode, true))
+	if (!dentry_is_ours(&target, dentry, dentry->d_inode))
 		return;
-	session = session_get(true, &target);
-	s = session ? scratch_take(&slot) : 0;
-	if (!s)
+	session = session_find(true, &target);
+	if (session)
+		session_rename(session->slot, plain(dentry), (__u64)target.mnt);
+	else
+		session = session_open(&target);
+	if (!session)
 		return;
-	path_of(slot, s, dentry, 0);
-	path_store(&target.key, session, s);
-	scratch_give(&slot);
 	session_count(session, KF_EVENT_CREATE);
-	read_attributes(true, inode, &session->record);
 	/* A file opened without a name, which got its first one: its close will come. */
-	if (session->record.nlink == 1 && session->open > 0)
-		return;
-	session_send(&target.key, NO_ORIGIN, KF_CAUSE_NAME, session->open > 0);
+	if (session->open > 0 && dentry->d_inode->i_nlink == 1)
+		session_limit(session);
+	else
+		session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, NO_ORIGIN);
 }
 
 /* link, linkat -> vfs_link; 0 = done. Its new dentry moved when the id map came in the middle (5.12). */
@@ -138,22 +210,22 @@ int vfs_create(unsigned long long *ctx)
 SEC("kprobe/d_delete")
 int BPF_KPROBE(d_delete_kprobe, struct dentry *dentry)
 {
-	on_delete(false, dentry, BPF_CORE_READ(dentry, d_inode));
+	on_delete((__u64)dentry, 0);
 	return 0;
 }
 
 SEC("kprobe/d_move")
 int BPF_KPROBE(d_move_kprobe, struct dentry *dentry, struct dentry *target)
 {
-	on_delete(false, target, BPF_CORE_READ(target, d_inode));
-	on_move(false, dentry, target);
+	on_delete((__u64)target, 0);
+	on_move((__u64)dentry, (__u64)target, 0);
 	return 0;
 }
 
 SEC("kprobe/d_exchange")
 int BPF_KPROBE(d_exchange_kprobe, struct dentry *first, struct dentry *second)
 {
-	on_move(false, first, second);
-	on_move(false, second, first);
+	on_move((__u64)first, (__u64)second, 0);
+	on_move((__u64)second, (__u64)first, 0);
 	return 0;
 }

@@ -1,69 +1,192 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Full path of a dentry, from its name up through parents and mounts to the root of the mount namespace.
+ * Full path of a dentry, from its name up through parents and mounts to the root of the host.
  *
- * Written right to left into a scratch slot. The steps are global functions: the verifier checks each once
- * and not at every turn of the loop, which so may have as many turns as a path of 4,096 bytes has components.
+ * Written from the file towards the root, each component ended by a slash, as the walk meets them:
+ * `f/t/root/` is /root/t/f. User space turns it round. There are two walks: a short one, straight into the
+ * session, for the paths that nearly every file has; and a long one in a scratch slot. The steps of the long
+ * one are global functions: the verifier checks each once and not at every turn of the loop, which so may
+ * have as many turns as a path of 4,096 bytes has components.
  */
 #ifndef KFLOWD_PATH_H
 #define KFLOWD_PATH_H
 
 /* Cubed: components and mounts that a path can cross, 4,096 bytes of single letters and some mounts. */
 #define PATH_TURNS 13
-/* Mounts of one super block that are looked at to find one of the process's namespace. */
-#define MOUNT_STEPS 64
+/* Components and mounts of a short path. */
+#define PATH_SHORT 20
+/* Longest name that lives in its dentry. */
+#define SHORT_NAME 31
 
-/* d_parent and d_name stand side by side since long before 5.10: one copy instead of three. */
-struct dentry_link {
-	struct dentry *parent;
+/* From d_parent to the name in the dentry: side by side since long before 5.10, so one copy instead of four.
+ */
+struct dentry_copy {
+	__u64 parent;
 	__u32 hash;
 	__u32 len;
-	const unsigned char *name;
+	__u64 name;
+	__u64 inode;
+	__u64 short_name[4];
+};
+/* mnt_parent, mnt_mountpoint and mnt.mnt_root, likewise. */
+struct mount_copy {
+	__u64 parent;
+	__u64 mountpoint;
+	__u64 root;
 };
 
-static __always_inline void enter_mount(struct scratch *s, struct mount *mount)
+static __always_inline bool copy_dentry(struct dentry_copy *copy, __u64 dentry)
 {
-	s->mount = (__u64)mount;
-	s->root = (__u64)BPF_CORE_READ(mount, mnt.mnt_root);
+	return !bpf_probe_read_kernel(copy, sizeof(*copy),
+				      (void *)dentry + bpf_core_field_offset(struct dentry, d_parent));
 }
 
-/* Takes one step up; 1 = arrived, or there is no room. */
+static __always_inline bool copy_mount(struct mount_copy *copy, __u64 mount)
+{
+	return !bpf_probe_read_kernel(copy, sizeof(*copy),
+				      (void *)mount + bpf_core_field_offset(struct mount, mnt_parent));
+}
+
+static __always_inline __u64 mount_of(__u64 mnt)
+{
+	return mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/*
+ * Appends a component that lives in its dentry to the session's tail at `len`; gives the new length, or 0
+ * when it may not fit. `words` are read whole: what is behind the name is written over by what comes next.
+ */
+static __always_inline __u32 path_component(struct session *session, __u32 len, __u32 name_len,
+					    __u64 words[4])
+{
+	__u64 *to;
+
+	/* The verifier must see the bounds on these very registers. */
+	barrier_var(name_len);
+	barrier_var(len);
+	if (name_len > SHORT_NAME || len > TAIL_SIZE - SHORT_NAME - 2)
+		return 0;
+	to = (void *)&session->tail[len];
+	to[0] = words[0];
+	to[1] = words[1];
+	to[2] = words[2];
+	to[3] = words[3];
+	session->tail[len + name_len] = '/';
+	return len + name_len + 1;
+}
+
+/*
+ * Appends the path to the tail of session `number` from `len` on. Returns the new length; 0 when the long
+ * walk has to do it: a long name, many components, no room, or a mount that does not lead to the root of the
+ * host.
+ */
+__noinline int path_short(__u32 number, __u32 len, __u64 dentry, __u64 mount)
+{
+	struct session *session = bpf_map_lookup_elem(&slots, &number);
+	struct dentry_copy link;
+	struct mount_copy at;
+	int i;
+
+	if (!session || !copy_mount(&at, mount))
+		return 0;
+	for (i = 0; i < PATH_SHORT; i++) {
+		if (dentry == at.root) {
+			if (mount == host_root)
+				return len;
+			if (at.parent == mount)
+				return 0;
+			dentry = at.mountpoint;
+			mount = at.parent;
+			if (!copy_mount(&at, mount))
+				return 0;
+			continue;
+		}
+		if (!copy_dentry(&link, dentry) || link.parent == dentry ||
+		    link.name != dentry + short_name_offset())
+			return 0;
+		len = path_component(session, len, link.len, link.short_name);
+		if (!len)
+			return 0;
+		dentry = link.parent;
+	}
+	return 0;
+}
+
+/*
+ * The same through typed pointers, whose every read costs an instruction instead of a call: from the file up
+ * to the root of its mount, mostly the host's; from there on the numbers have to do.
+ */
+static __always_inline __u32 path_typed(struct session *session, __u32 len, struct dentry *dentry,
+					struct vfsmount *mnt)
+{
+	struct dentry *root = mnt->mnt_root;
+	struct mount_copy at;
+	__u64 words[4];
+	int i;
+
+	for (i = 0; i < PATH_SHORT; i++) {
+		if (dentry == root) {
+			if ((__u64)mnt == host_mnt)
+				return len;
+			if (!copy_mount(&at, mount_of((__u64)mnt)))
+				return 0;
+			return path_short(session->slot, len, at.mountpoint, at.parent);
+		}
+		if ((__u64)dentry->d_name.name != (__u64)dentry + short_name_offset())
+			return 0;
+		short_name_words(dentry, words);
+		len = path_component(session, len, dentry->d_name.len, words);
+		if (!len)
+			return 0;
+		dentry = dentry->d_parent;
+	}
+	return 0;
+}
+
+/* Crosses from the root of the slot's mount to where it is mounted; 1 = it is the topmost one. */
+static __always_inline int path_cross(struct scratch *s)
+{
+	struct mount_copy at;
+
+	if (s->mount == host_root || !copy_mount(&at, s->mount) || at.parent == s->mount)
+		return 1;
+	s->dentry = at.mountpoint;
+	s->mount = at.parent;
+	if (!copy_mount(&at, s->mount))
+		return 1;
+	s->root = at.root;
+	return 0;
+}
+
+/* One step of the long walk: up to the parent or across a mount; 1 = arrived, or there is no room. */
 __noinline int path_step(__u32 slot)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-	struct dentry_link link = {};
-	struct dentry *dentry;
-	__u32 len, start;
+	struct dentry_copy link;
+	__u32 len, name_len;
 
 	if (!s)
 		return 1;
-	dentry = (void *)s->dentry;
-	if (s->dentry == s->root) {
-		struct mount *mount = (void *)s->mount;
-		struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
-
-		if (parent == mount)
-			return 1;
-		s->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
-		enter_mount(s, parent);
-		return 0;
-	}
-	bpf_probe_read_kernel(&link, sizeof(link),
-			      (void *)dentry + bpf_core_field_offset(struct dentry, d_parent));
-	if (!link.parent || link.parent == dentry)
+	if (s->dentry == s->root)
+		return path_cross(s);
+	if (!copy_dentry(&link, s->dentry))
 		return 1;
-	len = link.len & (KF_NAME_MAX - 1);
-	start = s->start;
-	if (start < len + 1 || !len) {
+	/* The root of a file system that is mounted nowhere has no name, a lone file (memfd) has. */
+	name_len = link.len & (KF_NAME_MAX - 1);
+	if (!name_len || (link.parent == s->dentry && name_len == 1))
+		return 1;
+	len = s->path_len;
+	if (len + name_len + 1 > KF_PATH_MAX - 1) {
 		s->cut = 1;
 		return 1;
 	}
-	start = (start - len) & (KF_PATH_MAX - 1);
-	bpf_probe_read_kernel(&s->path[start], len, link.name);
-	start = (start - 1) & (KF_PATH_MAX - 1);
-	s->path[start] = '/';
-	s->start = start;
-	s->dentry = (__u64)link.parent;
+	len &= KF_PATH_MAX - 1;
+	bpf_probe_read_kernel(&s->path[len], name_len, (void *)link.name);
+	s->path[(len + name_len) & (KF_PATH_MAX - 1)] = '/';
+	s->path_len = len + name_len + 1;
+	if (link.parent == s->dentry)
+		return 1;
+	s->dentry = link.parent;
 	return 0;
 }
 
@@ -91,112 +214,49 @@ __noinline int path_flight(__u32 slot)
 	return 0;
 }
 
-/* Writes the path of the slot's dentry, as seen from the slot's mount. */
-__noinline int path_walk(__u32 slot)
+/* Writes the path of `dentry`, as seen from the slot's mount, into the slot. */
+static __always_inline void path_walk(__u32 slot, struct scratch *s, __u64 dentry)
 {
-	struct scratch *s;
+	struct mount_copy at;
 	int i;
 
+	s->dentry = dentry;
+	s->path_len = 0;
+	s->cut = 0;
+	s->root = copy_mount(&at, s->mount) ? at.root : 0;
 	for (i = 0; i < PATH_TURNS; i++)
 		if (path_flight(slot))
-			return 0;
-	s = bpf_map_lookup_elem(&scratch, &slot);
-	if (s)
-		s->cut = 1;
-	return 0;
+			return;
+	s->cut = 1;
 }
 
 /*
- * Where only a dentry is known (unlink, rename, chmod): a mount of its super block in the namespace of the
- * process, best one that shows the whole file system; else any mount. Looks at one mount; 1 = there is no
- * better or no other one.
+ * The long walk: fills the slot's path. `mnt` is the mount that was used, 0 where the hook knows none. A
+ * mount that does not lead to the root of the host belongs to another namespace: the file's place on the host
+ * is shown where there is one, else its place in that namespace.
  */
-__noinline int mount_step(__u32 slot)
+__noinline int path_long(__u32 slot, __u64 dentry, __u64 mnt)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-	struct mount *mount;
-	bool ours;
-
-	if (!s || !s->next_mount)
-		return 1;
-	mount = MOUNTS_CHAINED ? (void *)s->next_mount : mount_listed((void *)s->next_mount);
-	ours = (__u64)BPF_CORE_READ(mount, mnt_ns) == s->namespace;
-	if (!s->mount || ours)
-		s->mount = (__u64)mount;
-	if (ours && (__u64)BPF_CORE_READ(mount, mnt.mnt_root) == s->root)
-		return 1;
-	if (MOUNTS_CHAINED) {
-		s->next_mount = (__u64)next_chained(mount);
-		return 0;
-	}
-	s->next_mount = (__u64)next_listed((void *)s->next_mount);
-	return s->next_mount == s->last_mount;
-}
-
-__noinline int mount_find(__u32 slot)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-	struct super_block *sb;
-	struct dentry *dentry;
-	int i;
 
 	if (!s)
 		return 0;
-	dentry = (void *)s->dentry;
-	sb = BPF_CORE_READ(dentry, d_sb);
-	s->namespace = (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
-	s->root = (__u64)BPF_CORE_READ(sb, s_root);
-	s->mount = 0;
-	if (MOUNTS_CHAINED) {
-		s->next_mount = (__u64)first_chained(sb);
+	s->mount_host = s->mount_other = 0;
+	if (mnt) {
+		s->mount = mount_of(mnt);
+		path_walk(slot, s, dentry);
+		if (s->mount != host_root)
+			mount_find(slot, dentry);
 	} else {
-		s->next_mount = (__u64)first_listed(sb);
-		s->last_mount = (__u64)last_listed(sb);
+		mount_find(slot, dentry);
 	}
-	for (i = 0; i < MOUNT_STEPS; i++)
-		if (mount_step(slot))
-			break;
-	return 0;
-}
-
-/* Fills the slot's path with that of `dentry`; `mnt` may be NULL. */
-static __always_inline void path_of(__u32 slot, struct scratch *s, struct dentry *dentry,
-				    struct vfsmount *mnt)
-{
-	s->dentry = (__u64)dentry;
-	s->start = WALK_END;
-	s->cut = 0;
-	if (mnt)
-		s->mount = (__u64)mnt - bpf_core_field_offset(struct mount, mnt);
-	else
-		mount_find(slot);
-	enter_mount(s, (struct mount *)s->mount);
-	path_walk(slot);
+	if (s->mount_host || !mnt) {
+		s->mount = s->mount_host ? s->mount_host : s->mount_other;
+		path_walk(slot, s, dentry);
+	}
 	if (s->cut)
 		COUNT(path_cut, 1);
-}
-
-/* Appends path and arguments of what `task` runs; reads only the current task's memory. */
-static __always_inline __u32 tail_add_program(__u32 slot, struct scratch *s, __u32 len,
-					      struct task_struct *task)
-{
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct file *file = BPF_CORE_READ(mm, exe_file);
-	__u64 start = BPF_CORE_READ(mm, arg_start);
-	__u32 size = BPF_CORE_READ(mm, arg_end) - start;
-
-	if (!file)
-		return len;
-	path_of(slot, s, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
-	len = tail_add_path(s, len, KF_TAG_EXE_PATH, s);
-	if (task != (void *)bpf_get_current_task())
-		return len;
-	if (size > KF_ARGV_MAX - 1)
-		size = KF_ARGV_MAX - 1;
-	if (bpf_probe_read_user(s->path, size & (KF_ARGV_MAX - 1), (void *)start))
-		return len;
-	return tail_add(s, len, KF_TAG_ARGV, s->path, size, KF_ARGV_MAX - 1);
+	return 0;
 }
 
 #endif

@@ -37,7 +37,7 @@ enum kf_kind {
 
 /* First bytes of every record. */
 struct kf_head {
-	__u32 len;   /* bytes of the whole record: head, body, tail */
+	__u32 len;   /* bytes of the whole record: head, body, tail; the ring buffer may hold more */
 	__u16 kind;  /* enum kf_kind */
 	__u16 flags; /* KF_FLAG_* */
 	__u64 time;  /* last event, CLOCK_BOOTTIME */
@@ -125,9 +125,12 @@ struct kf_file {
 	__u32 events[KF_EVENTS];
 };
 
-/* One string of the tail: this entry, then `len` bytes without NUL; entries follow each other unpadded. */
+/*
+ * One string of the tail: this entry, then `len` bytes without NUL; entries follow each other unpadded. A
+ * path is written from the file towards the root, each component ended by a slash: "f/t/root/" is /root/t/f.
+ */
 struct kf_tail {
-	__u16 tag; /* enum kf_tag, with KF_TAG_CUT when the left end is missing */
+	__u16 tag; /* enum kf_tag, with KF_TAG_CUT when the root's end of a path is missing */
 	__u16 len;
 };
 

@@ -1,46 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory to build a record in, too large for the stack. A per-CPU buffer would be overwritten when the
- * program is preempted or interrupted by another; here each user takes a free slot from a queue and gives it
- * back.
+ * Memory to build a long path or a long record in. A per-CPU buffer would be overwritten when the program is
+ * preempted or interrupted by another; here each user takes a free slot from a queue and gives it back. The
+ * usual file session needs none.
  */
 #ifndef KFLOWD_SCRATCH_H
 #define KFLOWD_SCRATCH_H
 
-/* A path is written from its end towards the front: the slack takes a component that does not fit any more.
- */
-#define WALK_END KF_PATH_MAX
-
-/* What a hook knows about the file of its event. */
-struct target {
-	struct session_key key;
-	struct inode *inode;
-	struct dentry *dentry;
-	struct vfsmount *mnt;	  /* NULL where the hook has no mount: unlink, rename, chmod */
-	struct task_struct *task; /* who, where it is not the current task; else NULL */
-	__u32 dev;
-};
-
 struct scratch {
-	struct target target; /* argument of session_make and session_finish */
-	/* State of a path walk (path.bpf.h). */
+	/* State of the long path walk (path.bpf.h). */
 	__u64 dentry;
 	__u64 mount;
 	__u64 root; /* of that mount */
-	/* State of a search for a mount (path.bpf.h). */
-	__u64 namespace;
+	/* State of a search for a mount (mount.bpf.h). */
+	__u64 mount_host;
+	__u64 mount_other;
 	__u64 next_mount; /* the mount, or its entry in the list of its super block */
 	__u64 last_mount; /* the head of that list */
-	__u32 start;	  /* path[start .. WALK_END) is written */
-	__u32 cut;	  /* the left end is missing */
+	__u32 path_len;
+	__u32 cut; /* the root's end of the path is missing */
 	char path[KF_PATH_MAX + KF_NAME_MAX];
-	/* State of a record under construction (emit.bpf.h). */
+	/* A record, or a long tail, under construction. */
 	char record[KF_RECORD_MAX];
-	/* An entry of another map before it is inserted. */
-	union {
-		struct program program;
-		struct session session;
-	};
+	/* An entry of the program map before it is inserted. */
+	struct program program;
 };
 
 struct {
@@ -50,7 +33,7 @@ struct {
 	__type(value, struct scratch);
 } scratch SEC(".maps");
 
-/* Numbers of the free slots; the probe fills it before it attaches. */
+/* Numbers of the free slots; filled before anything is attached. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, SCRATCH_MAX);

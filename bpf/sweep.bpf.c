@@ -6,73 +6,76 @@
 
 /* A process that is over gets its last closes done in this time. */
 #define OVER_GRACE_NS 200000000ULL
-/* Programs of one process that are followed from a session to the present one. */
-#define EXEC_STEPS 8
 
 /* Sessions that were due and did not fit into the ring buffer: the probe drains and sweeps again. */
 __u32 sweep_left;
-/* Sessions in the map at the last sweep. */
-__u32 sweep_seen;
 
 /* True when the process of the session has exited for good. */
-static __always_inline bool process_is_over(struct session_key *key, struct session *session, __u64 now)
+static __always_inline bool process_is_over(struct session *session, __u64 now)
 {
-	struct program_key program_key = {.process = key->process, .exec = session->exec};
-	struct program *program;
-	int i;
+	struct process_key key = {
+	    .tgid = session->record.head.tgid,
+	    .birth = session->record.head.start >> 20,
+	};
+	struct program *program = bpf_map_lookup_elem(&programs, &key);
 
-	for (i = 0; i < EXEC_STEPS; i++) {
-		program = bpf_map_lookup_elem(&programs, &program_key);
-		if (!program)
-			return true;
-		if (!(program->flags & PROGRAM_REPLACED))
-			return program->over && now - program->over > OVER_GRACE_NS;
-		program_key.exec++;
-	}
-	return false;
+	return !program || (program->over && now - program->over > OVER_GRACE_NS);
 }
 
 /* Why the session is due, 0 when it is not. */
-static __always_inline __u32 session_due(struct session_key *key, struct session *session, __u64 now)
+static __always_inline __u32 session_due(struct session *session, __u64 now)
 {
 	if (stopping)
 		return KF_CAUSE_STOP;
-	if (process_is_over(key, session, now))
+	if (process_is_over(session, now))
 		return KF_CAUSE_EXIT;
-	if (session->total && now - session->record.head.time > idle_ns)
+	/* Signed: another processor may have counted an event since `now`. */
+	if ((__s64)(now - session->record.head.time) > (__s64)idle_ns)
 		return KF_CAUSE_IDLE;
-	if (session->total && now - session->record.first_time > active_ns)
+	if (session->total && (__s64)(now - session->record.first_time) > (__s64)active_ns)
 		return KF_CAUSE_ACTIVE;
 	return 0;
 }
 
 /* The inode of a session without an open description may be gone: then the values of the last event stay. */
-static __always_inline void refresh(struct session *session, struct inode *inode)
+static __always_inline bool inode_is_there(struct session *session, struct inode *inode)
 {
 	struct kf_file *record = &session->record;
 
-	if (BPF_CORE_READ(inode, i_ino) == record->inode &&
-	    BPF_CORE_READ(inode, i_generation) == record->generation &&
-	    BPF_CORE_READ(inode, i_sb, s_dev) == record->dev)
-		read_attributes(false, inode, record);
+	return BPF_CORE_READ(inode, i_ino) == record->inode &&
+	       BPF_CORE_READ(inode, i_generation) == record->generation &&
+	       (__u64)BPF_CORE_READ(inode, i_sb) == session->sb;
+}
+
+/*
+ * True when the session is to go on after it was sent. Its count of open descriptions cannot tell when one
+ * was closed last by a child; an idle one goes on only as long as somebody has the file open for writing, so
+ * that the next write knows the size before it. All else begins anew with its next event.
+ */
+static __always_inline bool session_goes_on(struct session *session, struct inode *inode, __u32 cause)
+{
+	if (session->open <= 0 || !inode)
+		return false;
+	if (cause == KF_CAUSE_ACTIVE)
+		return true;
+	return cause == KF_CAUSE_IDLE && BPF_CORE_READ(inode, i_writecount.counter) > 0;
 }
 
 SEC("iter/bpf_map_elem")
 int sweep_sessions(struct bpf_iter__bpf_map_elem *ctx)
 {
-	struct session *session = ctx->value;
-	struct session_key *key = ctx->key, copy;
 	__u64 now = bpf_ktime_get_boot_ns();
-	__u32 cause;
+	__u32 *slot = ctx->value, number, cause;
+	struct session *session;
+	struct inode *inode;
 
-	if (!key || !session)
+	if (!slot)
 		return 0;
-	__sync_fetch_and_add(&sweep_seen, 1);
-	copy = *key;
-	session = bpf_map_lookup_elem(&sessions, &copy);
-	if (!session)
+	number = *slot;
+	session = bpf_map_lookup_elem(&slots, &number);
+	if (!session || !session->inode)
 		return 0;
-	cause = session_due(&copy, session, now);
+	cause = session_due(session, now);
 	if (!cause)
 		return 0;
 	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >
@@ -80,25 +83,43 @@ int sweep_sessions(struct bpf_iter__bpf_map_elem *ctx)
 		__sync_fetch_and_add(&sweep_left, 1);
 		return 0;
 	}
-	refresh(session, (struct inode *)copy.inode);
-	session_send(&copy, NO_ORIGIN, cause,
-		     session->open > 0 && cause != KF_CAUSE_STOP && cause != KF_CAUSE_EXIT);
+	inode = (void *)session->inode;
+	if (!inode_is_there(session, inode))
+		inode = 0;
+	if (session_goes_on(session, inode, cause)) {
+		if (session->total)
+			session_finish(number, inode != 0, cause, true, NO_ORIGIN);
+	} else {
+		session_finish(number, inode != 0, cause, false, NO_ORIGIN);
+	}
 	return 0;
 }
 
-/* Removes programs that are over and named by no session. */
+/* Removes programs that are over and whose sessions are sent. */
 SEC("iter/bpf_map_elem")
 int sweep_programs(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct program *program = ctx->value;
-	struct program_key *key = ctx->key, copy;
+	struct process_key *of = ctx->key, key;
 
-	if (!key || !program)
+	if (!of || !program)
 		return 0;
-	if (!program->over || program->sessions > 0 ||
-	    bpf_ktime_get_boot_ns() - program->over < OVER_GRACE_NS * 5)
+	if (!program->over || bpf_ktime_get_boot_ns() - program->over < OVER_GRACE_NS * 10)
 		return 0;
-	copy = *key;
-	bpf_map_delete_elem(&programs, &copy);
+	key = *of;
+	bpf_map_delete_elem(&programs, &key);
+	return 0;
+}
+
+/* Read once before anything is attached: all slots are free. */
+SEC("iter/bpf_map_elem")
+int fill_slots(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u32 *slot = ctx->key, number;
+
+	if (!slot)
+		return 0;
+	number = *slot;
+	bpf_map_push_elem(&slots_free, &number, BPF_ANY);
 	return 0;
 }

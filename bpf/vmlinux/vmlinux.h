@@ -61,6 +61,7 @@ enum {
 };
 enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_get_func_arg = 183,
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -165,6 +166,9 @@ struct inode {
 		unsigned int __i_nlink;
 	};
 	loff_t i_size;
+	struct {
+		int counter;
+	} i_writecount;
 	__u32 i_generation;
 };
 
@@ -173,6 +177,7 @@ struct file {
 	struct inode *f_inode;
 	unsigned int f_flags;
 	unsigned int f_mode;
+	loff_t f_pos;
 };
 
 struct iattr {
@@ -190,14 +195,12 @@ struct files_struct {
 
 struct kiocb {
 	struct file *ki_filp;
+	loff_t ki_pos;
+	int ki_flags;
 };
 
-struct iocb {
-	__u64 aio_nbytes;
-};
-
-struct io_cqe {
-	__s32 res;
+struct io_kiocb {
+	u8 opcode;
 };
 
 struct upid {
@@ -228,6 +231,10 @@ struct mm_struct {
 	struct task_struct *owner;
 };
 
+struct fs_struct {
+	struct path root;
+};
+
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 };
@@ -254,6 +261,7 @@ struct task_struct {
 	const struct cred *real_cred;
 	const struct cred *cred;
 	char comm[16];
+	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;

@@ -4,7 +4,7 @@ use kflowd_proto::hello::{Output, Settings};
 use kflowd_proto::layout::Ledger;
 
 use crate::counters::{self, Counts, SinkCounts, Stage};
-use crate::decode::{self, FileRecord, Record};
+use crate::decode::{self, FileRecord, Paths, Record};
 use crate::enrich::host::HostFacts;
 use crate::enrich::{Enrich, Sources};
 use crate::render::{Batch, Renderer};
@@ -20,6 +20,8 @@ pub struct Pipeline {
     since_ledger: u64,
     /// Number of the next message.
     sequence: u64,
+    /// Memory that decoding uses again and again.
+    paths: Paths,
 }
 
 impl Pipeline {
@@ -32,6 +34,7 @@ impl Pipeline {
             ledger: Ledger::default(),
             since_ledger: 0,
             sequence,
+            paths: Paths::default(),
         }
     }
 
@@ -49,7 +52,8 @@ impl Pipeline {
     pub fn take(&mut self, frame: &[u8], batch: &mut Batch) {
         self.counts.taken += 1;
         self.since_ledger += 1;
-        match decode::decode(frame) {
+        let mut paths = std::mem::take(&mut self.paths);
+        match decode::decode(frame, &mut paths) {
             Ok(Record::File(record)) => self.file(&record, batch),
             Ok(Record::Process(record)) => {
                 self.counts.kept += 1;
@@ -63,6 +67,7 @@ impl Pipeline {
             Ok(Record::Unknown(_)) => self.counts.unknown += 1,
             Err(_) => self.counts.malformed += 1,
         }
+        self.paths = paths;
     }
 
     fn file(&mut self, record: &FileRecord<'_>, batch: &mut Batch) {

@@ -66,11 +66,20 @@ pub(crate) const HOOKS: &[Hook] = &[
     typed("__kernel_read", "kernel_read"),
     typed("__kernel_write", "kernel_write"),
     typed("__kernel_write_iter", "kernel_write_iter"),
-    typed("io_read", "io_read"),
-    typed("io_write", "io_write"),
+    typed("kiocb_done", "kiocb_done"),
     typed("io_complete_rw", "io_complete_rw"),
+    typed("io_complete_rw_iopoll", "io_complete_rw_iopoll"),
+    typed("aio_complete_rw", "aio_complete_rw"),
     typed("aio_read", "aio_read"),
     typed("aio_write", "aio_write"),
+    typed("security_path_unlink", "note_unlink"),
+    typed("security_path_rename", "note_rename"),
+    typed("security_path_link", "note_link"),
+    typed("security_path_symlink", "note_symlink"),
+    typed("chmod_common", "note_chmod"),
+    typed("chown_common", "note_chown"),
+    typed("vfs_truncate", "note_truncate"),
+    typed("vfs_utimes", "note_utimes"),
     typed("notify_change", "notify_change_entry"),
     typed("notify_change", "notify_change"),
     typed("vfs_setxattr", "vfs_setxattr"),
@@ -190,7 +199,12 @@ pub(crate) fn attach(
     Ok((links, names))
 }
 
-/// The next choice after hook `index` did not attach; `None` when there is none.
+/// Index of the hook that program `name` belongs to.
+pub(crate) fn hook_of(name: &str) -> Option<usize> {
+    HOOKS.iter().position(|hook| hook.trace == name || hook.kprobe == Some(name))
+}
+
+/// The next choice after hook `index` did not load or attach; `None` when there is none.
 pub(crate) fn fall_back(ways: &mut [Way], index: usize) -> Option<()> {
     ways[index] = match (ways[index], &HOOKS[index]) {
         (_, hook) if hook.required => return None,

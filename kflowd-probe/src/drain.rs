@@ -296,7 +296,9 @@ fn nap() -> Result<(), DrainError> {
 
 /// Puts one record into the queue, or counts why not; false = the queue is full, try later.
 fn deliver(record: &[u8], refuse_bulk: bool, producer: &mut Producer, counts: &mut Ledger) -> bool {
-    let well_formed = |head: &Head| head.len as usize == record.len() && record.len() <= RECORD_MAX;
+    // The kernel reserves a fixed length for short records: what is used of it, the head says.
+    let well_formed =
+        |head: &Head| (size_of::<Head>()..=RECORD_MAX.min(record.len())).contains(&(head.len as usize));
     let Some(head) = Head::read_from_prefix(record).ok().map(|(head, _)| head).filter(well_formed) else {
         // A discarded reservation has no bytes and is no record.
         counts.ring_malformed += u64::from(!record.is_empty());
@@ -308,7 +310,7 @@ fn deliver(record: &[u8], refuse_bulk: bool, producer: &mut Producer, counts: &m
         counts.queue_refused += 1;
         return true;
     }
-    match producer.push(record) {
+    match producer.push(&record[..head.len as usize]) {
         Ok(()) => counts.queue_pushed += 1,
         Err(PushError::Full) => return false,
         Err(PushError::TooLong) => counts.ring_malformed += 1,

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::sync::Mutex;
 
 use kflowd_proto::queue::Producer;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Iter, Link, MapCore, MapFlags, PrintLevel};
+use libbpf_rs::{Iter, IterOpts, Link, MapCore, MapFlags, MapIterOpts, PrintLevel};
 
 use crate::attach::{self, Signatures, Way};
 use crate::drain::{Drain, DrainError};
@@ -32,6 +34,8 @@ pub(crate) struct KernelSettings {
     pub(crate) all_files: bool,
     /// Show libbpf's messages.
     pub(crate) verbose: bool,
+    /// Send exec, fork and exit records.
+    pub(crate) process_records: bool,
     /// Whom not to report.
     pub(crate) own: OwnProcesses,
 }
@@ -87,9 +91,26 @@ pub(crate) struct Attached {
     variables: Variables,
 }
 
-fn be_quiet(_: PrintLevel, _: String) {}
+/// The program that the kernel refused last. libbpf tells its name only in a message.
+static REFUSED: Mutex<Option<String>> = Mutex::new(None);
+
+fn note_refused(message: &str) {
+    let name = message.strip_prefix("libbpf: prog '").and_then(|rest| rest.split_once("': BPF program load failed"));
+    if let (Some((name, _)), Ok(mut refused)) = (name, REFUSED.lock()) {
+        *refused = Some(name.to_owned());
+    }
+}
+
+fn take_refused() -> Option<String> {
+    REFUSED.lock().ok()?.take()
+}
+
+fn be_quiet(_: PrintLevel, message: String) {
+    note_refused(&message);
+}
 
 fn be_loud(_: PrintLevel, message: String) {
+    note_refused(&message);
     // A closed stderr is no reason to end.
     let _ = io::Write::write_all(&mut io::stderr(), message.as_bytes());
 }
@@ -116,6 +137,7 @@ fn open(
     knobs.active_ns = settings.active_ns;
     knobs.max_events = settings.max_events;
     knobs.all_files = settings.all_files.into();
+    knobs.process_records = settings.process_records.into();
     knobs.own_front = settings.own.front;
     knobs.own_probe = settings.own.probe;
     knobs.own_group = settings.own.group;
@@ -131,8 +153,15 @@ fn load_and_attach(
 ) -> Result<(KflowdSkel<'static>, Vec<Link>, Vec<String>), LoadError> {
     let mut ways = attach::first_ways(kernel, settings.files);
     loop {
-        let mut skel = open(settings, kernel, &ways)?.load().map_err(LoadError::load)?;
-        fill_scratch(&skel)?;
+        let mut skel = match open(settings, kernel, &ways)?.load() {
+            Ok(skel) => skel,
+            Err(error) => {
+                let index = take_refused().as_deref().and_then(attach::hook_of);
+                index.and_then(|index| attach::fall_back(&mut ways, index)).ok_or(LoadError::load(error))?;
+                continue;
+            }
+        };
+        fill_free(&skel)?;
         match attach::attach(skel.object_mut(), &ways) {
             Ok((links, hooks)) => return Ok((skel, links, hooks)),
             Err((index, error)) => attach::fall_back(&mut ways, index).ok_or(error)?,
@@ -140,12 +169,20 @@ fn load_and_attach(
     }
 }
 
-/// All scratch slots are free.
-fn fill_scratch(skel: &KflowdSkel<'_>) -> Result<(), LoadError> {
+/// All slots of scratch buffers and sessions are free.
+fn fill_free(skel: &KflowdSkel<'_>) -> Result<(), LoadError> {
     for slot in 0..SCRATCH_SLOTS {
         skel.maps.scratch_free.update(&[], &slot.to_ne_bytes(), MapFlags::ANY).map_err(LoadError::load)?;
     }
-    Ok(())
+    // A program does it for the many sessions: one call instead of one for each.
+    let over = IterOpts::Map(MapIterOpts::from_fd(skel.maps.slots.as_fd()));
+    read_once(&skel.progs.fill_slots.attach_iter_with_opts(over).map_err(LoadError::load)?)
+}
+
+/// Runs an iterator over everything it has.
+fn read_once(link: &Link) -> Result<(), LoadError> {
+    let mut iter = Iter::new(link).map_err(LoadError::load)?;
+    io::copy(&mut iter, &mut io::sink()).map(drop).map_err(|e| LoadError::Load(e.to_string()))
 }
 
 /// Opens, loads, attaches. Needs root.
@@ -162,9 +199,9 @@ pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     // Maps and their mappings live as long as the process: `bss` is one of them.
     let skel = &*Box::leak(Box::new(skel));
     let mut variables = Variables::new(bss);
+    // First who is there and where the host's root is, then what they do.
+    read_once(&existing)?;
     variables.set_running(true);
-    let mut tasks = Iter::new(&existing).map_err(LoadError::load)?;
-    std::io::copy(&mut tasks, &mut std::io::sink()).map_err(|e| LoadError::Load(e.to_string()))?;
     Ok(Attached { skel, links, hooks, sweep, variables })
 }
 
@@ -180,7 +217,7 @@ impl Attached {
     /// When the mapping fails.
     pub(crate) fn into_drain(self, producer: Producer) -> Result<Drain, LoadError> {
         let ring = &self.skel.maps.ring;
-        let fd = std::os::fd::AsFd::as_fd(ring).try_clone_to_owned().map_err(DrainError::Map)?;
+        let fd = ring.as_fd().try_clone_to_owned().map_err(DrainError::Map)?;
         let size = ring.info().map_err(LoadError::load)?.info.max_entries as usize;
         Ok(Drain::new(fd, size, producer, self.links, self.sweep, self.variables)?)
     }

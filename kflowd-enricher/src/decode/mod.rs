@@ -7,4 +7,4 @@ mod record;
 pub mod stream;
 pub mod syslog;
 
-pub use record::{DecodeError, FileRecord, ProcessRecord, Record, Strings, Tailed, decode};
+pub use record::{DecodeError, FileRecord, Paths, ProcessRecord, Record, Strings, Tailed, decode};

@@ -100,11 +100,34 @@ pub enum Record<'a> {
     Unknown(u16),
 }
 
-/// Reads one frame.
+/// Memory for the paths of one record, which the kernel writes from the file towards the root.
+#[derive(Debug, Default)]
+pub struct Paths {
+    exe: Vec<u8>,
+    path: Vec<u8>,
+    origin: Vec<u8>,
+}
+
+/// `f/t/root/` to `/root/t/f`.
+fn turn<'a>(found: Tailed<'_>, memory: &'a mut Vec<u8>) -> Tailed<'a> {
+    memory.clear();
+    let mut rest = found.bytes.strip_suffix(b"/").unwrap_or(found.bytes);
+    while let Some(slash) = memchr::memrchr(b'/', rest) {
+        memory.extend_from_slice(&rest[slash..]);
+        rest = &rest[..slash];
+    }
+    if !rest.is_empty() {
+        memory.push(b'/');
+        memory.extend_from_slice(rest);
+    }
+    Tailed { bytes: memory, cut: found.cut }
+}
+
+/// Reads one frame; `paths` holds what the record's paths point to.
 ///
 /// # Errors
 /// See [`DecodeError`]; nothing of a malformed record is used.
-pub fn decode(frame: &[u8]) -> Result<Record<'_>, DecodeError> {
+pub fn decode<'a>(frame: &'a [u8], paths: &'a mut Paths) -> Result<Record<'a>, DecodeError> {
     let (head, _) = split::<Head>(frame)?;
     if usize::try_from(head.len) != Ok(frame.len()) {
         return Err(DecodeError::Length { said: head.len, len: frame.len() });
@@ -113,11 +136,11 @@ pub fn decode(frame: &[u8]) -> Result<Record<'_>, DecodeError> {
     Ok(match kind {
         Kind::Exec | Kind::Fork | Kind::Exit => {
             let (body, tail) = split::<Process>(frame)?;
-            Record::Process(ProcessRecord { kind, body, strings: strings(tail)? })
+            Record::Process(ProcessRecord { kind, body, strings: strings(tail, paths)? })
         }
         Kind::File => {
             let (body, tail) = split::<File>(frame)?;
-            Record::File(FileRecord { body, strings: strings(tail)? })
+            Record::File(FileRecord { body, strings: strings(tail, paths)? })
         }
         Kind::Ledger => Record::Ledger(split::<Ledger>(frame)?.0),
     })
@@ -129,7 +152,7 @@ fn split<T: FromBytes>(frame: &[u8]) -> Result<(T, &[u8]), DecodeError> {
         .map_err(|_| DecodeError::Short { len: frame.len(), need: core::mem::size_of::<T>() })
 }
 
-fn strings(tail: &[u8]) -> Result<Strings<'_>, DecodeError> {
+fn strings<'a>(tail: &'a [u8], paths: &'a mut Paths) -> Result<Strings<'a>, DecodeError> {
     let mut found = Strings::default();
     let mut seen = 0_u32;
     for entry in tail::entries(tail) {
@@ -151,6 +174,9 @@ fn strings(tail: &[u8]) -> Result<Strings<'_>, DecodeError> {
         }
         seen |= bit;
     }
+    found.exe_path = turn(found.exe_path, &mut paths.exe);
+    found.path = turn(found.path, &mut paths.path);
+    found.origin = found.origin.map(|origin| turn(origin, &mut paths.origin));
     Ok(found)
 }
 
@@ -178,45 +204,59 @@ mod tests {
     #[test]
     fn file_record_with_its_strings() {
         let body = File { inode: 7, ..File::default() };
-        let bytes = frame(4, body.as_bytes(), &[(1, b"cat"), (5 | TAG_CUT, b"b/c"), (77, b"new")]);
-        let Ok(Record::File(file)) = decode(&bytes) else { panic!("{:?}", decode(&bytes)) };
+        let bytes = frame(4, body.as_bytes(), &[(1, b"cat"), (5 | TAG_CUT, b"c/b/"), (77, b"new")]);
+        let mut paths = Paths::default();
+        let Ok(Record::File(file)) = decode(&bytes, &mut paths) else { panic!("a file record") };
         assert_eq!(file.body.inode, 7);
         assert_eq!(file.strings.exe_name, Tailed { bytes: b"cat", cut: false });
-        assert_eq!(file.strings.path, Tailed { bytes: b"b/c", cut: true });
+        assert_eq!(file.strings.path, Tailed { bytes: b"/b/c", cut: true });
         assert_eq!(file.strings.origin, None);
     }
 
     #[test]
+    fn paths_are_turned_round() {
+        for (from, to) in
+            [("f/t/root/", "/root/t/f"), ("f/", "/f"), ("", ""), ("/", ""), ("f", "/f"), ("a//b/", "/b//a")]
+        {
+            let mut memory = b"old".to_vec();
+            let found = turn(Tailed { bytes: from.as_bytes(), cut: true }, &mut memory);
+            assert_eq!(found, Tailed { bytes: to.as_bytes(), cut: true }, "{from}");
+        }
+    }
+
+    #[test]
     fn unknown_is_not_malformed() {
-        assert_eq!(decode(&frame(999, Head::default().as_bytes(), &[])), Ok(Record::Unknown(999)));
+        let bytes = frame(999, Head::default().as_bytes(), &[]);
+        assert_eq!(decode(&bytes, &mut Paths::default()), Ok(Record::Unknown(999)));
     }
 
     #[test]
     fn malformed_says_how() {
+        let error = |bytes: &[u8]| decode(bytes, &mut Paths::default()).err();
         let bytes = frame(4, File::default().as_bytes(), &[(5, b"/a")]);
         let len = bytes.len();
         let said = u32::try_from(len).unwrap();
-        assert_eq!(decode(&bytes[..10]), Err(DecodeError::Short { len: 10, need: 32 }));
-        assert_eq!(decode(&bytes[..len - 1]), Err(DecodeError::Length { said, len: len - 1 }));
-        assert!(matches!(decode(&frame(4, Head::default().as_bytes(), &[])), Err(DecodeError::Short { .. })));
+        assert_eq!(error(&bytes[..10]), Some(DecodeError::Short { len: 10, need: 32 }));
+        assert_eq!(error(&bytes[..len - 1]), Some(DecodeError::Length { said, len: len - 1 }));
+        assert!(matches!(error(&frame(4, Head::default().as_bytes(), &[])), Some(DecodeError::Short { .. })));
         let twice = frame(4, File::default().as_bytes(), &[(5, b"/a"), (5, b"/b")]);
-        assert_eq!(decode(&twice), Err(DecodeError::Twice(5)));
+        assert_eq!(error(&twice), Some(DecodeError::Twice(5)));
         let mut long = bytes;
         long[len - 4] = 200;
-        assert!(matches!(decode(&long), Err(DecodeError::Tail(TailError::TooLong { .. }))));
+        assert!(matches!(error(&long), Some(DecodeError::Tail(TailError::TooLong { .. }))));
     }
 
     proptest! {
         #[test]
         fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = decode(&bytes);
+            let _ = decode(&bytes, &mut Paths::default());
         }
 
         #[test]
         fn random_tails_never_panic(kind in 0_u16..8, tail in proptest::collection::vec(any::<u8>(), 0..64)) {
             let mut body = File::default().as_bytes().to_vec();
             body.extend_from_slice(&tail);
-            let _ = decode(&frame(kind, &body, &[]));
+            let _ = decode(&frame(kind, &body, &[]), &mut Paths::default());
         }
     }
 }

@@ -1,19 +1,27 @@
 //! Records as a probe would write them.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use kflowd_proto::layout::{File, InodeTime, Kind, TailEntry};
+use kflowd_proto::layout::{File, InodeTime, Kind, TAG_CUT, Tag, TailEntry};
 use zerocopy::IntoBytes;
 
 /// Nanoseconds of a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
-/// A frame of `kind`: body, then the strings.
+/// `/root/t/f` as the kernel writes it: `f/t/root/`.
+pub(crate) fn from_leaf(path: &[u8]) -> Vec<u8> {
+    let components: Vec<&[u8]> = path.strip_prefix(b"/").unwrap_or(path).rsplit(|&b| b == b'/').collect();
+    components.iter().flat_map(|component| [*component, b"/"].concat()).collect()
+}
+
+/// A frame of `kind`: body, then the strings; paths are given as people write them.
 pub(crate) fn frame(kind: Kind, body: &[u8], strings: &[(u16, &[u8])]) -> Vec<u8> {
     let mut bytes = body.to_vec();
     for (tag, text) in strings {
+        let path = [Tag::ExePath as u16, Tag::Path as u16, Tag::Origin as u16].contains(&(tag & !TAG_CUT));
+        let text = if path { from_leaf(text) } else { text.to_vec() };
         let len = u16::try_from(text.len()).expect("short string");
         bytes.extend_from_slice(TailEntry { tag: *tag, len }.as_bytes());
-        bytes.extend_from_slice(text);
+        bytes.extend_from_slice(&text);
     }
     let len = u32::try_from(bytes.len()).expect("short record");
     bytes[..4].copy_from_slice(&len.to_ne_bytes());

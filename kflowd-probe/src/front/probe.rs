@@ -91,6 +91,8 @@ fn kernel_settings(settings: &Settings) -> KernelSettings {
         files: settings.files,
         all_files: settings.all_files,
         verbose: settings.verbose,
+        // Only `-x` shows what they tell.
+        process_records: settings.enricher.extra,
         own: own_processes(),
     }
 }

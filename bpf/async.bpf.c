@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reads and writes that are submitted and finish later, perhaps in an interrupt of any task: io_uring and
+ * aio. */
+
+/* From the io_uring uapi. READV_FIXED and WRITEV_FIXED exist since 6.15. */
+#define IORING_OP_WRITEV       2
+#define IORING_OP_WRITE_FIXED  5
+#define IORING_OP_WRITE	       23
+#define IORING_OP_WRITEV_FIXED 61
+/* In kiocb.ki_flags: the result is polled for and comes by io_complete_rw_iopoll. */
+#define IOCB_HIPRI 0x8
+
+/* A request of io_uring is finished: `result` is what its completion says. Its kiocb is its first member. */
+static __always_inline void on_request(struct kiocb *kiocb, long result)
+{
+	__u8 opcode = BPF_CORE_READ((struct io_kiocb *)kiocb, opcode);
+	bool writes = opcode == IORING_OP_WRITEV || opcode == IORING_OP_WRITE_FIXED ||
+		      opcode == IORING_OP_WRITE || opcode == IORING_OP_WRITEV_FIXED;
+
+	if (result > 0)
+		transfer((__u64)BPF_CORE_READ(kiocb, ki_filp), (__u64)request_task(kiocb), writes, result,
+			 BPF_CORE_READ(kiocb, ki_pos));
+}
+
+/*
+ * io_read and io_write -> kiocb_done with the result of a request that finished at once, whatever buffers and
+ * files it uses; one that is queued comes with an error. What is tried again does not come here. The request
+ * is the first argument on all kernels, since 6.1 by its own type.
+ */
+SEC("fentry/kiocb_done")
+int BPF_PROG(kiocb_done, struct kiocb *kiocb, long ret)
+{
+	if (!(BPF_CORE_READ(kiocb, ki_flags) & IOCB_HIPRI))
+		on_request(kiocb, ret);
+	return 0;
+}
+
+/* A request that was queued and is finished by the device. */
+SEC("fentry/io_complete_rw")
+int BPF_PROG(io_complete_rw, struct kiocb *kiocb, long res)
+{
+	on_request(kiocb, res);
+	return 0;
+}
+
+/* The same on a ring that polls its devices. */
+SEC("fentry/io_complete_rw_iopoll")
+int BPF_PROG(io_complete_rw_iopoll, struct kiocb *kiocb, long res)
+{
+	on_request(kiocb, res);
+	return 0;
+}
+
+#define AIO_MAX 16384
+
+/* Who submitted an aio request: its completion does not know. */
+struct aio {
+	__u64 task;
+	__u64 writes;
+};
+
+/* Entries: one per request that is not finished, by the address of its kiocb. Cleaned by its completion. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, AIO_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct aio);
+} aio_pending SEC(".maps");
+
+static __always_inline void on_aio_submit(struct kiocb *kiocb, bool writes)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	/* The thread may be gone by then, its process waits. */
+	struct aio aio = {.task = (__u64)BPF_CORE_READ(task, group_leader), .writes = writes};
+	__u64 key = (__u64)kiocb;
+
+	if (running && bpf_map_update_elem(&aio_pending, &key, &aio, BPF_ANY)) {
+		COUNT(file_events, 1);
+		COUNT(file_events_map, 1);
+	}
+}
+
+/* io_submit -> io_submit_one -> aio_read, aio_write: once per request. */
+SEC("fentry/aio_read")
+int BPF_PROG(aio_read, struct kiocb *kiocb)
+{
+	on_aio_submit(kiocb, false);
+	return 0;
+}
+
+SEC("fentry/aio_write")
+int BPF_PROG(aio_write, struct kiocb *kiocb)
+{
+	on_aio_submit(kiocb, true);
+	return 0;
+}
+
+/*
+ * ki_complete of every aio request, called once with its result: by the submitter when it finished at once,
+ * else from where the device's driver is done. The process waits in exit_aio for its requests.
+ */
+SEC("fentry/aio_complete_rw")
+int BPF_PROG(aio_complete_rw, struct kiocb *kiocb, long res)
+{
+	__u64 key = (__u64)kiocb;
+	struct aio *aio = bpf_map_lookup_elem(&aio_pending, &key), done;
+
+	if (!aio)
+		return 0;
+	done = *aio;
+	bpf_map_delete_elem(&aio_pending, &key);
+	if (res > 0)
+		transfer((__u64)BPF_CORE_READ(kiocb, ki_filp), done.task, done.writes, res,
+			 BPF_CORE_READ(kiocb, ki_pos));
+	return 0;
+}
