@@ -95,7 +95,8 @@ pub(crate) struct Attached {
 static REFUSED: Mutex<Option<String>> = Mutex::new(None);
 
 fn note_refused(message: &str) {
-    let name = message.strip_prefix("libbpf: prog '").and_then(|rest| rest.split_once("': BPF program load failed"));
+    let name =
+        message.strip_prefix("libbpf: prog '").and_then(|rest| rest.split_once("': BPF program load failed"));
     if let (Some((name, _)), Ok(mut refused)) = (name, REFUSED.lock()) {
         *refused = Some(name.to_owned());
     }
@@ -115,7 +116,8 @@ fn be_loud(_: PrintLevel, message: String) {
     let _ = io::Write::write_all(&mut io::stderr(), message.as_bytes());
 }
 
-fn set_print(verbose: bool) {
+/// Who hears libbpf: stderr when `verbose`, else nobody.
+pub(crate) fn set_print(verbose: bool) {
     let print = if verbose { be_loud } else { be_quiet };
     libbpf_rs::set_print(Some((PrintLevel::Debug, print)));
 }
@@ -156,6 +158,8 @@ fn load_and_attach(
         let mut skel = match open(settings, kernel, &ways)?.load() {
             Ok(skel) => skel,
             Err(error) => {
+                // A kernel that refuses even empty programs would refuse each hook in turn.
+                preflight()?;
                 let index = take_refused().as_deref().and_then(attach::hook_of);
                 index.and_then(|index| attach::fall_back(&mut ways, index)).ok_or(LoadError::load(error))?;
                 continue;
@@ -228,7 +232,6 @@ impl Attached {
 /// # Errors
 /// The kernel's word, on one line.
 pub(crate) fn preflight() -> Result<(), LoadError> {
-    set_print(false);
     let mut place = MaybeUninit::uninit();
     let builder = preflight::PreflightSkelBuilder::default();
     builder.open(&mut place).and_then(OpenSkel::load).map(drop).map_err(LoadError::load)

@@ -9,5 +9,6 @@ use crate::load;
 /// # Errors
 /// [`Failure::Environment`] when the kernel refuses.
 pub(crate) fn run() -> Result<u8, Failure> {
+    load::set_print(false);
     load::preflight().map(|()| 0).map_err(|e| Failure::Environment(format!("{e}{}", why_refused())))
 }
