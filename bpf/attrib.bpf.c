@@ -42,15 +42,7 @@ int BPF_PROG(note_utimes, struct path *path)
 	return 0;
 }
 
-static __always_inline struct session *attribute_session(struct target *target, struct dentry *dentry)
-{
-	target->mnt = noted_mount(dentry);
-	if (!dentry_is_ours(target, dentry, dentry->d_inode))
-		return 0;
-	return session_get(false, target);
-}
-
-static __always_inline void attribute_count(struct target *target, struct session *session, __u32 event)
+static __always_inline void attribute_count(struct session *session, __u32 event)
 {
 	session_count(session, event);
 	/* No close may come that would read them. */
@@ -60,11 +52,11 @@ static __always_inline void attribute_count(struct target *target, struct sessio
 
 static __always_inline void on_attribute(struct dentry *dentry)
 {
-	struct target target = {};
-	struct session *session = attribute_session(&target, dentry);
+	struct target target;
+	struct session *session = dentry_session(&target, dentry, false);
 
 	if (session)
-		attribute_count(&target, session, KF_EVENT_ATTRIB);
+		attribute_count(session, KF_EVENT_ATTRIB);
 }
 
 /*
@@ -75,8 +67,8 @@ SEC("fentry/notify_change")
 int notify_change_entry(unsigned long long *ctx)
 {
 	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
-	struct target target = {};
-	struct session *session = attribute_session(&target, dentry);
+	struct target target;
+	struct session *session = dentry_session(&target, dentry, false);
 
 	if (session)
 		session->record.size = dentry->d_inode->i_size;
@@ -90,7 +82,7 @@ int notify_change(unsigned long long *ctx)
 {
 	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
 	struct iattr *attr = hook_arg(ctx, arg_notify_attr);
-	struct target target = {};
+	struct target target;
 	struct session *session;
 	unsigned int valid;
 
@@ -99,14 +91,14 @@ int notify_change(unsigned long long *ctx)
 	valid = attr->ia_valid;
 	if (!(valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_ATIME | ATTR_MTIME)))
 		return 0;
-	session = attribute_session(&target, dentry);
+	session = dentry_session(&target, dentry, false);
 	if (!session)
 		return 0;
 	if (!(valid & ATTR_SIZE))
-		attribute_count(&target, session, KF_EVENT_ATTRIB);
+		attribute_count(session, KF_EVENT_ATTRIB);
 	/* An O_TRUNC that found nothing to cut is no change. */
 	else if (!(valid & ATTR_OPEN) || session->record.size)
-		attribute_count(&target, session, KF_EVENT_MODIFY);
+		attribute_count(session, KF_EVENT_MODIFY);
 	return 0;
 }
 

@@ -48,6 +48,7 @@ volatile __u32 stopping;
 __u64 host_space;
 __u64 host_root;
 __u64 host_mnt; /* its vfsmount */
+__u64 host_top; /* its root dentry */
 
 /* The probe waits without a timeout: the next record must wake it. */
 volatile __u32 probe_sleeps;

@@ -31,6 +31,12 @@ static __always_inline void *hook_arg(unsigned long long *ctx, __u8 n)
 	return (void *)value;
 }
 
+/*
+ * Before a loop whose body calls: unrolled, each turn would be a call of its own, and where such loops call
+ * each other the verifier, which follows every chain of calls, would have as many as their product.
+ */
+#define ROLLED _Pragma("clang loop unroll(disable)")
+
 #define hook_ret(ctx, n) ((long)hook_arg((ctx), (n)))
 
 /* Hooks may look at arguments that point to numbers since 5.17, the version that brought this helper. */

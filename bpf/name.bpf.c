@@ -72,45 +72,66 @@ int BPF_PROG(note_symlink, struct path *directory, struct dentry *dentry)
 	return 0;
 }
 
-static __always_inline bool dentry_is_ours(struct target *target, struct dentry *dentry, struct inode *inode)
+/* The session of the dentry's file, opened if need be, for typed pointers; `quick` where many files come this
+ * way that nobody has open. */
+static __always_inline struct session *dentry_session(struct target *target, struct dentry *dentry,
+						      bool quick)
 {
+	struct inode *inode = dentry->d_inode;
+	struct session *session;
+
+	target->task = 0;
+	if (!inode || !target_is_ours(true, target, inode))
+		return 0;
+	session = session_find(true, target);
+	if (session)
+		return session;
 	target->dentry = dentry;
-	return inode && target_is_ours(false, target, inode);
+	target->mnt = noted_mount(dentry);
+	return quick && HAVE_TASK_BTF ? session_open_typed(target) : session_open(target);
+}
+
+/* The same for plain pointers. */
+static __always_inline struct session *plain_session(struct dentry *dentry, __u64 mnt)
+{
+	struct target target = {.dentry = dentry, .mnt = (void *)mnt};
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct session *session;
+
+	if (!inode || !target_is_ours(false, &target, inode))
+		return 0;
+	session = session_find(false, &target);
+	return session ? session : session_open(&target);
 }
 
 /* A name of the inode is gone: by unlink, or because a rename put another file in its place. */
-__noinline int on_delete(__u64 address, __u64 mnt)
+static __always_inline void on_delete(struct session *session)
 {
-	struct target target = {.mnt = (void *)mnt};
-	struct dentry *dentry = (void *)address;
-	struct session *session;
-
-	if (!dentry_is_ours(&target, dentry, BPF_CORE_READ(dentry, d_inode)))
-		return 0;
-	session = session_get(false, &target);
 	if (!session)
-		return 0;
+		return;
 	session_count(session, KF_EVENT_DELETE);
 	session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, NO_ORIGIN);
+}
+
+/* The file that `dentry` names has lost that name to another. */
+__noinline int on_replace(__u64 dentry, __u64 mnt)
+{
+	on_delete(plain_session((void *)dentry, mnt));
 	return 0;
 }
 
 /* The inode of `from` gets the name of `to`. Called before the names change hands. */
 __noinline int on_move(__u64 from, __u64 to, __u64 mnt)
 {
-	struct target target = {.mnt = (void *)mnt};
-	struct session *session;
+	struct session *session = plain_session((void *)from, mnt);
 	struct scratch *origin;
 	__u32 slot;
 
-	if (!dentry_is_ours(&target, (void *)from, BPF_CORE_READ((struct dentry *)from, d_inode)))
-		return 0;
-	session = session_get(false, &target);
 	if (!session)
 		return 0;
 	session_count(session, KF_EVENT_MOVED_FROM);
 	session_count(session, KF_EVENT_MOVED_TO);
-	session_rename(session->slot, to, mnt);
+	session_describe_long(session->slot, to, mnt);
 	origin = scratch_take(&slot);
 	if (origin)
 		path_long(slot, from, mnt);
@@ -127,7 +148,9 @@ __noinline int on_move(__u64 from, __u64 to, __u64 mnt)
 SEC("fentry/d_delete")
 int BPF_PROG(d_delete, struct dentry *dentry)
 {
-	on_delete(plain(dentry), (__u64)noted_mount(dentry));
+	struct target target;
+
+	on_delete(dentry_session(&target, dentry, true));
 	return 0;
 }
 
@@ -140,7 +163,7 @@ int BPF_PROG(d_move, struct dentry *dentry, struct dentry *target)
 {
 	__u64 mnt = (__u64)noted_mount(dentry);
 
-	on_delete(plain(target), mnt);
+	on_replace(plain(target), mnt);
 	on_move(plain(dentry), plain(target), mnt);
 	return 0;
 }
@@ -159,21 +182,19 @@ int BPF_PROG(d_exchange, struct dentry *first, struct dentry *second)
 /* A new name for an inode: by link, symlink or mknod. No close will end such a session. */
 static __always_inline void on_name(struct dentry *dentry)
 {
-	struct target target = {.mnt = noted_mount(dentry)};
+	struct inode *inode = dentry->d_inode;
 	struct session *session;
+	struct target target;
 
-	if (!dentry_is_ours(&target, dentry, dentry->d_inode))
-		return;
-	session = session_find(true, &target);
-	if (session)
-		session_rename(session->slot, plain(dentry), (__u64)target.mnt);
-	else
-		session = session_open(&target);
+	session = dentry_session(&target, dentry, false);
 	if (!session)
 		return;
+	/* One that was open already has another name, or none. */
+	if (session->total || session->open)
+		session_describe_long(session->slot, plain(dentry), (__u64)noted_mount(dentry));
 	session_count(session, KF_EVENT_CREATE);
 	/* A file opened without a name, which got its first one: its close will come. */
-	if (session->open > 0 && dentry->d_inode->i_nlink == 1)
+	if (session->open > 0 && inode->i_nlink == 1)
 		session_limit(session);
 	else
 		session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, NO_ORIGIN);
@@ -210,14 +231,14 @@ int vfs_create(unsigned long long *ctx)
 SEC("kprobe/d_delete")
 int BPF_KPROBE(d_delete_kprobe, struct dentry *dentry)
 {
-	on_delete((__u64)dentry, 0);
+	on_replace((__u64)dentry, 0);
 	return 0;
 }
 
 SEC("kprobe/d_move")
 int BPF_KPROBE(d_move_kprobe, struct dentry *dentry, struct dentry *target)
 {
-	on_delete((__u64)target, 0);
+	on_replace((__u64)target, 0);
 	on_move((__u64)dentry, (__u64)target, 0);
 	return 0;
 }

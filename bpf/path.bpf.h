@@ -89,6 +89,7 @@ __noinline int path_short(__u32 number, __u32 len, __u64 dentry, __u64 mount)
 
 	if (!session || !copy_mount(&at, mount))
 		return 0;
+	ROLLED
 	for (i = 0; i < PATH_SHORT; i++) {
 		if (dentry == at.root) {
 			if (mount == host_root)
@@ -116,20 +117,19 @@ __noinline int path_short(__u32 number, __u32 len, __u64 dentry, __u64 mount)
  * The same through typed pointers, whose every read costs an instruction instead of a call: from the file up
  * to the root of its mount, mostly the host's; from there on the numbers have to do.
  */
-static __always_inline __u32 path_typed(struct session *session, __u32 len, struct dentry *dentry,
-					struct vfsmount *mnt)
+static __always_inline __u32 path_typed(struct session *session, __u32 len, struct dentry *dentry, __u64 mnt)
 {
-	struct dentry *root = mnt->mnt_root;
-	struct mount_copy at;
+	struct mount_copy at = {.root = host_top};
 	__u64 words[4];
 	int i;
 
+	if (mnt != host_mnt && !copy_mount(&at, mount_of(mnt)))
+		return 0;
+	ROLLED
 	for (i = 0; i < PATH_SHORT; i++) {
-		if (dentry == root) {
-			if ((__u64)mnt == host_mnt)
+		if ((__u64)dentry == at.root) {
+			if (mnt == host_mnt)
 				return len;
-			if (!copy_mount(&at, mount_of((__u64)mnt)))
-				return 0;
 			return path_short(session->slot, len, at.mountpoint, at.parent);
 		}
 		if ((__u64)dentry->d_name.name != (__u64)dentry + short_name_offset())
@@ -198,6 +198,7 @@ __noinline int path_steps(__u32 slot)
 {
 	int i;
 
+	ROLLED
 	for (i = 0; i < PATH_TURNS; i++)
 		if (path_step(slot))
 			return 1;
@@ -208,6 +209,7 @@ __noinline int path_flight(__u32 slot)
 {
 	int i;
 
+	ROLLED
 	for (i = 0; i < PATH_TURNS; i++)
 		if (path_steps(slot))
 			return 1;
@@ -224,6 +226,7 @@ static __always_inline void path_walk(__u32 slot, struct scratch *s, __u64 dentr
 	s->path_len = 0;
 	s->cut = 0;
 	s->root = copy_mount(&at, s->mount) ? at.root : 0;
+	ROLLED
 	for (i = 0; i < PATH_TURNS; i++)
 		if (path_flight(slot))
 			return;
@@ -241,18 +244,16 @@ __noinline int path_long(__u32 slot, __u64 dentry, __u64 mnt)
 
 	if (!s)
 		return 0;
-	s->mount_host = s->mount_other = 0;
-	if (mnt) {
-		s->mount = mount_of(mnt);
+	s->path_len = s->cut = 0;
+	s->mount = mnt ? mount_of(mnt) : 0;
+	if (mnt)
 		path_walk(slot, s, dentry);
-		if (s->mount != host_root)
-			mount_find(slot, dentry);
-	} else {
-		mount_find(slot, dentry);
-	}
-	if (s->mount_host || !mnt) {
-		s->mount = s->mount_host ? s->mount_host : s->mount_other;
-		path_walk(slot, s, dentry);
+	if (!mnt || s->mount != host_root) {
+		mount_find(slot, s, dentry);
+		if (s->mount_host || !mnt) {
+			s->mount = s->mount_host ? s->mount_host : s->mount_other;
+			path_walk(slot, s, dentry);
+		}
 	}
 	if (s->cut)
 		COUNT(path_cut, 1);

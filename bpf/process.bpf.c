@@ -156,6 +156,7 @@ int process_existing(struct bpf_iter__task *ctx)
 	if (task->pid == 1) {
 		host_space = (__u64)task->nsproxy->mnt_ns;
 		host_mnt = (__u64)BPF_CORE_READ(task, fs, root.mnt);
+		host_top = (__u64)BPF_CORE_READ(task, fs, root.mnt, mnt_root);
 		host_root = mount_of(host_mnt);
 	}
 	program = program_of(task, &key);

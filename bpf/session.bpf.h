@@ -219,6 +219,7 @@ static __always_inline void session_send_short(struct session *session, __u32 ca
 	__builtin_memcpy(record, &session->record, sizeof(*record));
 	record_finish(record, cause);
 	record->head.len = sizeof(*record) + tail_len;
+	ROLLED
 	for (i = 0; i < TAIL_SIZE / 8 && i * 8 < tail_len; i++)
 		to[i] = from[i];
 	if (keep)
@@ -277,6 +278,7 @@ static __always_inline __u32 tail_name(struct session *session, __u32 len, __u16
 		return len;
 	entry->tag = tag;
 	entry->len = name_len;
+	ROLLED
 	for (i = 0; i < NAME_SHORT / 8 && i * 8 < name_len; i++)
 		to[i] = from[i];
 	return len + sizeof(*entry) + name_len;
@@ -349,23 +351,6 @@ static __always_inline __u32 session_names(struct session *session, struct progr
 	len = tail_name(session, len, KF_TAG_PARENT_NAME, program->parent, program->parent_len);
 	session->names_len = len;
 	return len + sizeof(struct kf_tail);
-}
-
-/* The path of a session whose file has a new name. */
-__noinline int session_rename(__u32 number, __u64 dentry, __u64 mnt)
-{
-	struct session *session = bpf_map_lookup_elem(&slots, &number);
-	__u32 len = 0;
-
-	if (!session)
-		return 0;
-	if (!(session->flags & SESSION_LONG) && mnt && session->names_len < NAMES_SHORT)
-		len = path_short(number, session->names_len + sizeof(struct kf_tail), dentry, mount_of(mnt));
-	if (len)
-		tail_end_path(session, len);
-	else
-		session_describe_long(number, dentry, mnt);
-	return 0;
 }
 
 /* Identity and attributes of a new session's file, from a typed pointer, or from a copy of the inode. */
@@ -450,37 +435,23 @@ static __always_inline __u32 session_enter(struct session *session, struct inode
 	return other ? *other + 1 : 0;
 }
 
-static __always_inline __u32 session_make_by(bool direct, __u64 inode, __u64 dentry, __u64 mnt,
-					     struct task_struct *task)
+/*
+ * Opens a session on `inode`, named by `dentry` and, where the hook knows it, `mnt`, for `thread`, 0 =
+ * current. Returns the number of its slot + 1; 0 when it is not ours to report, or there is no room, which is
+ * counted. The plain way, for whatever is not an open: small, as many hooks have a copy of it.
+ */
+__noinline int session_make(__u64 inode, __u64 dentry, __u64 mnt, __u64 thread)
 {
-	__u64 start = GET2(direct, task, group_leader, start_boottime);
+	struct task_struct *task = (void *)(thread ? thread : bpf_get_current_task());
+	__u64 start = BPF_CORE_READ(task, group_leader, start_boottime);
 	struct program *program = 0;
-	struct session *session = session_begin(direct, task, GET(direct, task, tgid), start, &program);
-	__u32 len;
+	struct session *session = session_begin(false, task, BPF_CORE_READ(task, tgid), start, &program);
 
-	if (!session || !program)
+	if (!session)
 		return 0;
 	session_file(false, session, (void *)inode);
-	len = session_names(session, program);
-	if (len && mnt)
-		len = path_short(session->slot, len, dentry, mount_of(mnt));
-	if (len && mnt)
-		tail_end_path(session, len);
-	else
-		session_describe_long(session->slot, dentry, mnt);
+	session_describe_long(session->slot, dentry, mnt);
 	return session_enter(session, (void *)inode);
-}
-
-/*
- * Opens a session on `inode`, named by `dentry` and, where the hook knows it, `mnt`, for `task`, 0 = current.
- * Returns the number of its slot + 1; 0 when it is not ours to report, or there is no room, which is counted.
- */
-__noinline int session_make(__u64 inode, __u64 dentry, __u64 mnt, __u64 task)
-{
-	if (HAVE_TASK_BTF && !task)
-		return session_make_by(true, inode, dentry, mnt, bpf_get_current_task_btf());
-	return session_make_by(false, inode, dentry, mnt,
-			       task ? (void *)task : (void *)bpf_get_current_task());
 }
 
 /* Opens the session of the target, whose pointers are numbers from here on: a copy onto itself makes them
@@ -499,11 +470,11 @@ static __always_inline struct session *session_open(struct target *target)
 }
 
 /*
- * The same for an open by the current task, which is how nearly every session begins: through typed pointers.
- * Not inlined, so that the verifier looks at it once.
+ * The same for an open or unlink by the current task, which is how nearly every session begins: through typed
+ * pointers. Not inlined, so that the verifier looks at it once.
  */
-static __noinline __u32 session_make_typed(struct inode *inode, struct dentry *dentry, struct vfsmount *mnt,
-					   __u32 tgid, __u64 start)
+static __noinline __u32 session_make_typed(struct inode *inode, struct dentry *dentry, __u64 mnt, __u32 tgid,
+					   __u64 start)
 {
 	struct program *program = 0;
 	struct session *session = session_begin(true, bpf_get_current_task_btf(), tgid, start, &program);
@@ -512,22 +483,25 @@ static __noinline __u32 session_make_typed(struct inode *inode, struct dentry *d
 	if (!session || !program)
 		return 0;
 	session_file(true, session, inode);
-	len = session_names(session, program);
+	len = mnt ? session_names(session, program) : 0;
 	if (len)
 		len = path_typed(session, len, dentry, mnt);
 	if (len)
 		tail_end_path(session, len);
 	else
-		session_describe_long(session->slot, plain(dentry), plain(mnt));
+		session_describe_long(session->slot, plain(dentry), plain((void *)mnt));
 	return session_enter(session, inode);
 }
 
 static __always_inline struct session *session_open_typed(struct target *target)
 {
-	__u32 made =
-	    session_make_typed(target->inode, target->dentry, target->mnt, target->tgid, target->start);
-	__u32 number = made - 1;
+	__u32 made, number;
 
+	if (!running)
+		return 0;
+	made = session_make_typed(target->inode, target->dentry, (__u64)target->mnt, target->tgid,
+				  target->start);
+	number = made - 1;
 	return made ? bpf_map_lookup_elem(&slots, &number) : 0;
 }
 
@@ -611,13 +585,6 @@ static __always_inline struct session *session_find(bool direct, struct target *
 	    session_hinted(direct, target->inode, target->number, target->tgid, target->start);
 
 	return session ? session : session_lookup(direct, target);
-}
-
-static __always_inline struct session *session_get(bool direct, struct target *target)
-{
-	struct session *session = session_find(direct, target);
-
-	return session ? session : session_open(target);
 }
 
 static __always_inline void session_time(struct session *session)
