@@ -47,7 +47,7 @@ static __always_inline void attribute_count(struct session *session, __u32 event
 	session_count(session, event);
 	/* No close may come that would read them. */
 	read_attributes(session->inode, &session->record);
-	session_limit(session);
+	session_done(session);
 }
 
 static __always_inline void on_attribute(struct dentry *dentry)
@@ -60,45 +60,53 @@ static __always_inline void on_attribute(struct dentry *dentry)
 }
 
 /*
- * chmod, chown, utimes, truncate, open with O_TRUNC: all -> notify_change. At its entry, so that size and
- * time from before the change are known when it is the session's first event.
+ * chmod, chown, utimes, truncate, open with O_TRUNC: all -> notify_change, under the inode's lock. At its
+ * entry, so that size and time from before the change are known when it is the session's first event; and
+ * what is to be changed, which a file system may take out of the request. It took (dentry, attr, ...) up
+ * to 5.11, a namespace or id map first since.
  */
 SEC("fentry/notify_change")
 int notify_change_entry(unsigned long long *ctx)
 {
 	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
+	struct iattr *attr = hook_arg(ctx, arg_notify_attr);
 	struct target target;
 	struct session *session = dentry_session(&target, dentry, false);
 
-	if (session)
-		session->record.size = dentry->d_inode->i_size;
+	if (!session)
+		return 0;
+	session->record.size = dentry->d_inode->i_size;
+	session->change = attr->ia_valid;
+	session_put(session);
 	return 0;
 }
 
-/* The same at its exit: 0 = changed. Took (dentry, attr, ...) up to 5.11, a namespace or id map first since.
- */
+/* The same at its exit: 0 = changed. */
 SEC("fexit/notify_change")
 int notify_change(unsigned long long *ctx)
 {
 	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
-	struct iattr *attr = hook_arg(ctx, arg_notify_attr);
 	struct target target;
 	struct session *session;
-	unsigned int valid;
+	unsigned int change;
 
 	if ((int)hook_ret(ctx, arg_notify_ret))
-		return 0;
-	valid = attr->ia_valid;
-	if (!(valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_ATIME | ATTR_MTIME)))
 		return 0;
 	session = dentry_session(&target, dentry, false);
 	if (!session)
 		return 0;
-	if (!(valid & ATTR_SIZE))
+	change = session->change;
+	if (change & ATTR_SIZE) {
+		/* An O_TRUNC that found nothing to cut is no change. */
+		if (!(change & ATTR_OPEN) || session->record.size) {
+			attribute_count(session, KF_EVENT_MODIFY);
+			return 0;
+		}
+	} else if (change & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME)) {
 		attribute_count(session, KF_EVENT_ATTRIB);
-	/* An O_TRUNC that found nothing to cut is no change. */
-	else if (!(valid & ATTR_OPEN) || session->record.size)
-		attribute_count(session, KF_EVENT_MODIFY);
+		return 0;
+	}
+	session_put(session);
 	return 0;
 }
 

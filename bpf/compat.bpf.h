@@ -136,18 +136,6 @@ static __always_inline void short_name_words(struct dentry *dentry, __u64 words[
 	words[3] = from[3];
 }
 
-/* An overlayfs opens the file of a layer once more: marked FMODE_BACKING since 6.6, FMODE_NONOTIFY before. */
-struct backing_file {
-	struct file file;
-} __attribute__((preserve_access_index));
-#define FMODE_BACKING  0x2000000
-#define FMODE_NONOTIFY 0x4000000
-
-static __always_inline bool file_is_layer(unsigned int f_mode)
-{
-	return f_mode & (bpf_core_type_exists(struct backing_file) ? FMODE_BACKING : FMODE_NONOTIFY);
-}
-
 /* Mounts of a super block: a list of mount.mnt_instance, since 6.18 chained by mnt_next_for_sb. */
 struct super_block___list {
 	struct list_head s_mounts;

@@ -5,6 +5,8 @@
 #define FMODE_PATH    0x4000
 #define FMODE_CREATED 0x100000
 #define FMODE_OPENED  0x80000
+/* What overlayfs reads and writes a layer through; the same bit since 5.10, and nobody else's. */
+#define FMODE_NOACCOUNT 0x20000000
 /* In file.f_flags: opened by exec. */
 #define F_EXEC 0x20
 /* In file.f_flags: O_TMPFILE without O_DIRECTORY; the same on x86 and arm64. */
@@ -16,26 +18,32 @@ static __always_inline bool file_is_ours(bool direct, struct target *target, str
 	return target_is_ours(direct, target, GET(direct, file, f_inode));
 }
 
+/* True for what overlayfs opens on a layer for its own use. `suspect` is cheap and spares the look at the
+ * mount. */
+static __always_inline bool file_is_layer(bool direct, struct file *file, bool suspect)
+{
+	return GET(direct, file, f_mode) & FMODE_NOACCOUNT ||
+	       (suspect && mount_is_layer(GET(direct, file, f_path.mnt)));
+}
+
 /* Whether the filter lets the first event of a process on this file open a session. */
 static __always_inline bool file_is_shown(bool direct, struct target *target, struct file *file,
 					  bool modifies)
 {
-	if (file_is_layer(GET(direct, file, f_mode)) || (!modifies && target_is_quiet(direct, target)))
+	if (!modifies && target_is_quiet(direct, target))
 		return false;
 	target->dentry = GET(direct, file, f_path.dentry);
 	target->mnt = GET(direct, file, f_path.mnt);
 	return true;
 }
 
-/* The open session of the file, or one that opens with this event; NULL where there is none to be. */
-static __always_inline struct session *file_session(bool direct, struct target *target, struct file *file,
-						    bool modifies)
-{
-	struct session *session = session_find(direct, target);
+/* Files whose open failed after the kernel had called them open: their close is none. */
+#define REFUSED_BITS 6
+__u64 refused[1 << REFUSED_BITS];
 
-	if (session)
-		return session;
-	return file_is_shown(direct, target, file, modifies) ? session_open(target) : 0;
+static __always_inline __u64 *refused_slot(struct file *file)
+{
+	return &refused[low_half(file) >> 8 & ((1 << REFUSED_BITS) - 1)];
 }
 
 static __always_inline void on_open(bool direct, struct file *file)
@@ -44,33 +52,53 @@ static __always_inline void on_open(bool direct, struct file *file)
 	struct target target = {.task = 0};
 	struct session *session;
 
-	if (f_mode & FMODE_PATH || !file_is_ours(direct, &target, file))
+	if (f_mode & FMODE_PATH || !file_is_ours(direct, &target, file) ||
+	    file_is_layer(direct, file, acts_for_other()))
 		return;
 	session = session_find(direct, &target);
 	if (!session && file_is_shown(direct, &target, file, false))
 		session = direct && HAVE_TASK_BTF ? session_open_typed(&target) : session_open(&target);
 	if (!session)
 		return;
+	__sync_fetch_and_add(&session->open, 1);
 	flags = GET(direct, file, f_flags);
 	/* A file without a name is created when it is linked. */
-	if (f_mode & FMODE_CREATED && !(flags & F_TMPFILE))
-		session_add(session, KF_EVENT_CREATE);
+	if (f_mode & FMODE_CREATED && !(flags & F_TMPFILE)) {
+		session_count(session, KF_EVENT_CREATE);
+		session_limit(session);
+	}
 	session_count(session, flags & F_EXEC ? KF_EVENT_OPEN_EXEC : KF_EVENT_OPEN);
-	__sync_fetch_and_add(&session->open, 1);
 	session->record.size = GET2(direct, file, f_inode, i_size); /* what an O_TRUNC that follows cuts */
-	session_limit(session);
+	session_done(session);
+}
+
+/* The size when the parent last opened or changed the file, of which it has a session; else all ones. */
+static __always_inline __u64 size_of_parent(struct session *session)
+{
+	struct kf_file *record = &session->record;
+	struct session_key key = session_key((void *)session->inode, record->inode, record->task.ppid);
+	__u32 *slot = bpf_map_lookup_elem(&sessions, &key);
+	struct session *parent = slot ? session_at(*slot) : 0;
+
+	if (!parent || parent->inode != session->inode || parent->record.generation != record->generation ||
+	    parent->record.head.start != record->task.parent_start)
+		return ~0ULL;
+	return parent->record.size;
 }
 
 /*
- * A session that opens with a write sees the file after it. Where the write ended at the end of the file it
- * is taken to have made the file longer by what it wrote; else the size was what it is.
+ * A session that opens with a write sees the file after it. Where the write ended before the end of the file,
+ * the size was what it is. Where it ended there, it began at the end of the file (always with O_APPEND) or
+ * within it, which the parent may know, who opened it.
  */
-static __always_inline void size_before_write(struct session *session, __u64 end, __u64 bytes)
+static __always_inline void size_before_write(struct session *session, bool append, __u64 end, __u64 bytes)
 {
-	__u64 size = session->record.size;
+	__u64 size = session->record.size, begin = size > bytes ? size - bytes : 0, known;
 
-	if (end >= size)
-		session->record.size_first = size - (bytes < size ? bytes : size);
+	if (end < size)
+		return;
+	known = append ? begin : size_of_parent(session);
+	session->record.size_first = known >= begin && known <= size ? known : begin;
 }
 
 /* Counts one call that read or changed (`writes`) `bytes` of the file. */
@@ -83,7 +111,7 @@ static __always_inline void transfer_count(struct session *session, bool writes,
 		session_count(session, KF_EVENT_ACCESS);
 		__sync_fetch_and_add(&session->record.bytes_read, bytes);
 	}
-	session_limit(session);
+	session_done(session);
 }
 
 /* The session of a transfer that the hint did not find; one that opens with a write learns the size before.
@@ -91,13 +119,18 @@ static __always_inline void transfer_count(struct session *session, bool writes,
 static __always_inline struct session *transfer_session(bool direct, struct target *target, struct file *file,
 							bool writes, __u64 bytes, __u64 end)
 {
-	struct session *session = session_lookup(direct, target);
+	struct session *session;
+	bool append;
 
+	if (file_is_layer(direct, file, acts_for_other()))
+		return 0;
+	session = session_lookup(direct, target);
 	if (session || !file_is_shown(direct, target, file, writes))
 		return session;
+	append = GET(direct, file, f_flags) & F_APPEND;
 	session = session_open(target);
 	if (session && writes)
-		size_before_write(session, end, bytes);
+		size_before_write(session, append, end, bytes);
 	return session;
 }
 
@@ -128,8 +161,11 @@ static __always_inline void on_transfer(unsigned long long *ctx, bool writes)
 		session = transfer_session(true, &target, file, writes, bytes,
 					   writes ? hook_position(ctx, 3) : END_UNKNOWN);
 	}
-	if (session)
-		transfer_count(session, writes, bytes);
+	if (!session)
+		return;
+	if (writes)
+		session->record.size = inode->i_size;
+	transfer_count(session, writes, bytes);
 }
 
 /*
@@ -145,30 +181,53 @@ __noinline int transfer(__u64 address, __u64 task, __u32 writes, __u64 bytes, __
 	if (!file || !file_is_ours(false, &target, file))
 		return 0;
 	session = transfer_session(false, &target, file, writes, bytes, end);
-	if (session)
-		transfer_count(session, writes, bytes);
+	if (!session)
+		return 0;
+	if (writes)
+		session->record.size = BPF_CORE_READ(file, f_inode, i_size);
+	transfer_count(session, writes, bytes);
 	return 0;
+}
+
+static __always_inline bool close_is_other(bool direct, struct file *file)
+{
+	struct task_struct *task;
+
+	if (direct && HAVE_TASK_BTF) {
+		task = bpf_get_current_task_btf();
+		return file->f_cred != task->cred;
+	}
+	task = (void *)bpf_get_current_task();
+	return GET(direct, file, f_cred) != BPF_CORE_READ(task, cred);
 }
 
 static __always_inline void on_close(bool direct, struct file *file)
 {
 	unsigned int f_mode = GET(direct, file, f_mode);
-	struct target target = {};
+	struct target target = {.task = 0};
 	struct session *session;
 
-	if (!(f_mode & FMODE_OPENED) || f_mode & FMODE_PATH || !file_is_ours(direct, &target, file))
+	if (!(f_mode & FMODE_OPENED) || f_mode & FMODE_PATH || !file_is_ours(direct, &target, file) ||
+	    file_is_layer(direct, file, close_is_other(direct, file)))
 		return;
-	session = file_session(direct, &target, file, false);
+	if (*refused_slot(file) == (__u64)file) {
+		*refused_slot(file) = 0;
+		return;
+	}
+	session = session_find(direct, &target);
+	if (!session && file_is_shown(direct, &target, file, false))
+		session = session_open(&target);
 	if (!session)
 		return;
 	session_count(session, f_mode & FMODE_WRITE ? KF_EVENT_CLOSE_WRITE : KF_EVENT_CLOSE_NOWRITE);
 	__sync_fetch_and_add(&session->open, -1);
-	if (session->open <= 0) {
-		if (direct)
-			typed_attributes(file->f_inode, &session->record);
-		session_finish(session->slot, !direct, KF_CAUSE_CLOSE, false, NO_ORIGIN);
-	} else
-		session_limit(session);
+	if (session->open > 0) {
+		session_done(session);
+		return;
+	}
+	if (direct)
+		typed_attributes(file->f_inode, &session->record);
+	session_end(session->slot, !direct, KF_CAUSE_CLOSE);
 }
 
 /*
@@ -179,8 +238,12 @@ static __always_inline void on_close(bool direct, struct file *file)
 SEC("fexit/do_dentry_open")
 int do_dentry_open(unsigned long long *ctx)
 {
-	if (!hook_ret(ctx, arg_open_ret))
-		on_open(true, (struct file *)ctx[0]);
+	struct file *file = (struct file *)ctx[0];
+
+	if (!(int)hook_ret(ctx, arg_open_ret))
+		on_open(true, file);
+	else if (file->f_mode & FMODE_OPENED)
+		*refused_slot(file) = (__u64)file;
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 #define SESSIONS_MAX   65536
 #define PROGRAMS_MAX   65536
 #define LONG_TAILS_MAX 4096
-#define SCRATCH_MAX    32
+#define SCRATCH_MAX    64
 /* Bytes of a session's names and path that live in the session; longer ones go to `long_tails`. */
 #define TAIL_SIZE 160
 /* A long tail: two names and a path, each behind its entry. */
@@ -53,10 +53,11 @@ struct session {
 	__u32 slot;	       /* where this is in `slots` */
 	__u32 total;	       /* events since the last record */
 	__s32 open;	       /* open descriptions of the inode that this process opened and nobody closed */
+	__s32 holders;	       /* events that are being counted right now */
+	__u32 change;	       /* what a change of attributes that is under way was asked to change */
 	__u32 flags;	       /* SESSION_* */
 	__u16 names_len;       /* bytes of the tail in front of the path's entry */
 	__u16 tail_len;
-	__u32 pad;
 	char tail[TAIL_SIZE]; /* entries as in the record: names, then the path */
 };
 #define SESSION_LONG 1 /* the tail is in long_tails */
@@ -68,6 +69,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct session);
 } slots SEC(".maps");
+
+/* Not inlined: the kernel unfolds each look into an array, at a cost that is most of the time to start. */
+static __noinline struct session *session_at(__u32 number)
+{
+	return bpf_map_lookup_elem(&slots, &number);
+}
 
 /* Numbers of the free slots; the probe fills it before it attaches. */
 struct {
@@ -94,6 +101,15 @@ struct {
 	__type(key, struct session_key);
 	__type(value, __u32);
 } sessions SEC(".maps");
+
+/* Slots of sessions that have ended while somebody held them. Cleaned by the last one to let go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SESSIONS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u8);
+} dying SEC(".maps");
 
 /*
  * Where a session was last found: spares most events the hash lookup. An entry is only a hint, the slot it

@@ -15,11 +15,9 @@
  */
 __noinline int above_step(__u32 slot, __u64 root)
 {
-	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct scratch *s = scratch_at(slot);
 	struct dentry *dentry, *parent;
 
-	if (!s)
-		return 2;
 	if (s->dentry == root)
 		return 1;
 	dentry = (void *)s->dentry;
@@ -45,11 +43,11 @@ static __always_inline bool is_below(__u32 slot, struct scratch *s, __u64 dentry
 /* Looks at one mount; 1 = there is no better or no other one. */
 __noinline int mount_step(__u32 slot, __u64 dentry)
 {
-	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct scratch *s = scratch_at(slot);
 	struct mount *mount;
 	__u64 space, root;
 
-	if (!s || !s->next_mount)
+	if (!s->next_mount)
 		return 1;
 	mount = MOUNTS_CHAINED ? (void *)s->next_mount : mount_listed((void *)s->next_mount);
 	space = (__u64)BPF_CORE_READ(mount, mnt_ns);

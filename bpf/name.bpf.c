@@ -72,8 +72,10 @@ int BPF_PROG(note_symlink, struct path *directory, struct dentry *dentry)
 	return 0;
 }
 
-/* The session of the dentry's file, opened if need be, for typed pointers; `quick` where many files come this
- * way that nobody has open. */
+/*
+ * The session of the dentry's file, opened if need be, for typed pointers; `quick` where many files come this
+ * way that nobody has open. What overlayfs does to a layer leaves no note, and is not reported.
+ */
 static __always_inline struct session *dentry_session(struct target *target, struct dentry *dentry,
 						      bool quick)
 {
@@ -81,13 +83,13 @@ static __always_inline struct session *dentry_session(struct target *target, str
 	struct session *session;
 
 	target->task = 0;
-	if (!inode || !target_is_ours(true, target, inode))
+	target->dentry = dentry;
+	target->mnt = noted_mount(dentry);
+	if (!inode || !target_is_ours(true, target, inode) || (!target->mnt && acts_for_other()))
 		return 0;
 	session = session_find(true, target);
 	if (session)
 		return session;
-	target->dentry = dentry;
-	target->mnt = noted_mount(dentry);
 	return quick && HAVE_TASK_BTF ? session_open_typed(target) : session_open(target);
 }
 
@@ -98,10 +100,24 @@ static __always_inline struct session *plain_session(struct dentry *dentry, __u6
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
 	struct session *session;
 
-	if (!inode || !target_is_ours(false, &target, inode))
+	if (!inode || !target_is_ours(false, &target, inode) || (!mnt && acts_for_other()))
 		return 0;
 	session = session_find(false, &target);
 	return session ? session : session_open(&target);
+}
+
+/* The record of a change of name; only an open file's session goes on. */
+static __always_inline void session_named(struct session *session, __u32 origin)
+{
+	if (session->open <= 0 && origin == NO_ORIGIN) {
+		session_end(session->slot, true, KF_CAUSE_NAME);
+		return;
+	}
+	session_send(session->slot, true, KF_CAUSE_NAME, origin);
+	if (session->open <= 0)
+		session_end(session->slot, false, KF_CAUSE_NAME);
+	else
+		session_put(session);
 }
 
 /* A name of the inode is gone: by unlink, or because a rename put another file in its place. */
@@ -110,7 +126,7 @@ static __always_inline void on_delete(struct session *session)
 	if (!session)
 		return;
 	session_count(session, KF_EVENT_DELETE);
-	session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, NO_ORIGIN);
+	session_named(session, NO_ORIGIN);
 }
 
 /* The file that `dentry` names has lost that name to another. */
@@ -135,7 +151,7 @@ __noinline int on_move(__u64 from, __u64 to, __u64 mnt)
 	origin = scratch_take(&slot);
 	if (origin)
 		path_long(slot, from, mnt);
-	session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, origin ? slot : NO_ORIGIN);
+	session_named(session, origin ? slot : NO_ORIGIN);
 	if (origin)
 		scratch_give(&slot);
 	return 0;
@@ -195,9 +211,9 @@ static __always_inline void on_name(struct dentry *dentry)
 	session_count(session, KF_EVENT_CREATE);
 	/* A file opened without a name, which got its first one: its close will come. */
 	if (session->open > 0 && inode->i_nlink == 1)
-		session_limit(session);
+		session_done(session);
 	else
-		session_finish(session->slot, true, KF_CAUSE_NAME, session->open > 0, NO_ORIGIN);
+		session_named(session, NO_ORIGIN);
 }
 
 /* link, linkat -> vfs_link; 0 = done. Its new dentry moved when the id map came in the middle (5.12). */

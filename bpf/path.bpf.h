@@ -28,6 +28,13 @@ struct dentry_copy {
 	__u64 inode;
 	__u64 short_name[4];
 };
+/* The front of it, for any name. */
+struct dentry_link {
+	__u64 parent;
+	__u32 hash;
+	__u32 len;
+	__u64 name;
+};
 /* mnt_parent, mnt_mountpoint and mnt.mnt_root, likewise. */
 struct mount_copy {
 	__u64 parent;
@@ -82,7 +89,7 @@ static __always_inline __u32 path_component(struct session *session, __u32 len, 
  */
 __noinline int path_short(__u32 number, __u32 len, __u64 dentry, __u64 mount)
 {
-	struct session *session = bpf_map_lookup_elem(&slots, &number);
+	struct session *session = session_at(number);
 	struct dentry_copy link;
 	struct mount_copy at;
 	int i;
@@ -161,15 +168,14 @@ static __always_inline int path_cross(struct scratch *s)
 /* One step of the long walk: up to the parent or across a mount; 1 = arrived, or there is no room. */
 __noinline int path_step(__u32 slot)
 {
-	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-	struct dentry_copy link;
+	struct scratch *s = scratch_at(slot);
+	struct dentry_link link;
 	__u32 len, name_len;
 
-	if (!s)
-		return 1;
 	if (s->dentry == s->root)
 		return path_cross(s);
-	if (!copy_dentry(&link, s->dentry))
+	if (bpf_probe_read_kernel(&link, sizeof(link),
+				  (void *)s->dentry + bpf_core_field_offset(struct dentry, d_parent)))
 		return 1;
 	/* The root of a file system that is mounted nowhere has no name, a lone file (memfd) has. */
 	name_len = link.len & (KF_NAME_MAX - 1);
@@ -219,13 +225,13 @@ __noinline int path_flight(__u32 slot)
 /* Writes the path of `dentry`, as seen from the slot's mount, into the slot. */
 static __always_inline void path_walk(__u32 slot, struct scratch *s, __u64 dentry)
 {
-	struct mount_copy at;
+	struct mount *mount = (void *)s->mount;
 	int i;
 
 	s->dentry = dentry;
 	s->path_len = 0;
 	s->cut = 0;
-	s->root = copy_mount(&at, s->mount) ? at.root : 0;
+	s->root = (__u64)BPF_CORE_READ(mount, mnt.mnt_root);
 	ROLLED
 	for (i = 0; i < PATH_TURNS; i++)
 		if (path_flight(slot))
@@ -240,10 +246,8 @@ static __always_inline void path_walk(__u32 slot, struct scratch *s, __u64 dentr
  */
 __noinline int path_long(__u32 slot, __u64 dentry, __u64 mnt)
 {
-	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct scratch *s = scratch_at(slot);
 
-	if (!s)
-		return 0;
 	s->path_len = s->cut = 0;
 	s->mount = mnt ? mount_of(mnt) : 0;
 	if (mnt)

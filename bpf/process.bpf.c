@@ -32,11 +32,11 @@ static __noinline int process_send(struct task_struct *task, struct program *pro
 
 	if (!process_records)
 		return 0;
-	COUNT(process_events, 1);
 	if (program->flags & PROGRAM_OWN) {
 		COUNT(process_own, 1);
 		return 0;
 	}
+	COUNT(process_events, 1);
 	s = scratch_take(&slot);
 	if (!s) {
 		COUNT(process_ring, 1);

@@ -154,10 +154,10 @@ struct kf_counters {
 	__u64 file_events_ring;	 /* of these: lost, the ring buffer was full */
 	__u64 file_records;	 /* file records that the ring buffer took */
 	__u64 file_records_ring; /* file records lost, the ring buffer was full */
-	__u64 process_events;	 /* forks, execs and exits seen */
+	__u64 process_events;	 /* forks, execs and exits seen, but kflowd's own */
 	__u64 process_records;	 /* of these: taken by the ring buffer */
 	__u64 process_ring;	 /* of these: lost, the ring buffer was full */
-	__u64 process_own;	 /* of these: kflowd's own, not sent */
+	__u64 process_own;	 /* kflowd's own: not counted with them */
 	__u64 process_map;     /* processes whose entry did not fit into the process map: names by fallback */
 	__u64 scratch_busy;    /* records lost because no scratch buffer was free */
 	__u64 path_cut;	       /* paths that were cut at the left */

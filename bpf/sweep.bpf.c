@@ -37,14 +37,28 @@ static __always_inline __u32 session_due(struct session *session, __u64 now)
 	return 0;
 }
 
-/* The inode of a session without an open description may be gone: then the values of the last event stay. */
+/*
+ * The inode of a session without an open description may be gone, its memory free or another inode's: then
+ * the values of the last event stay. So they do when the session wrote: the size is that of its last write.
+ */
 static __always_inline bool inode_is_there(struct session *session, struct inode *inode)
 {
 	struct kf_file *record = &session->record;
 
-	return BPF_CORE_READ(inode, i_ino) == record->inode &&
+	return BPF_CORE_READ(inode, i_count.counter) > 0 && BPF_CORE_READ(inode, i_ino) == record->inode &&
 	       BPF_CORE_READ(inode, i_generation) == record->generation &&
 	       (__u64)BPF_CORE_READ(inode, i_sb) == session->sb;
+}
+
+static __always_inline void refresh(struct session *session, struct inode *inode)
+{
+	__u64 size = session->record.size;
+
+	if (!inode)
+		return;
+	read_attributes((__u64)inode, &session->record);
+	if (session->record.events[KF_EVENT_MODIFY])
+		session->record.size = size;
 }
 
 /*
@@ -72,7 +86,7 @@ int sweep_sessions(struct bpf_iter__bpf_map_elem *ctx)
 	if (!slot)
 		return 0;
 	number = *slot;
-	session = bpf_map_lookup_elem(&slots, &number);
+	session = session_at(number);
 	if (!session || !session->inode)
 		return 0;
 	cause = session_due(session, now);
@@ -86,12 +100,14 @@ int sweep_sessions(struct bpf_iter__bpf_map_elem *ctx)
 	inode = (void *)session->inode;
 	if (!inode_is_there(session, inode))
 		inode = 0;
-	if (session_goes_on(session, inode, cause)) {
-		if (session->total)
-			session_finish(number, inode != 0, cause, true, NO_ORIGIN);
-	} else {
-		session_finish(number, inode != 0, cause, false, NO_ORIGIN);
+	session_hold(session);
+	refresh(session, inode);
+	if (!session_goes_on(session, inode, cause)) {
+		session_end(number, false, cause);
+		return 0;
 	}
+	session_send(number, false, cause, NO_ORIGIN);
+	session_put(session);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef KFLOWD_TASK_H
 #define KFLOWD_TASK_H
 
+#define PF_EXITING   0x00000004
 #define PF_IO_WORKER 0x00000010
 #define PF_DUMPCORE  0x00000200
 #define PF_KTHREAD   0x00200000
@@ -118,15 +119,21 @@ static __always_inline void task_facts(bool direct, struct kf_task *out, struct 
 }
 
 /*
- * Work that overlayfs does on its layers runs with the credentials of the one who mounted it: the layer's
- * file is not reported beside the file that the process named. A core dump overrides credentials too, and is
- * reported.
+ * True while the current task acts with credentials that are not its own: as overlayfs does on its layers,
+ * with those of the one who mounted it. A core dump, the accounting of an exit and io_uring do so too.
  */
-static __always_inline bool in_overlay(bool direct, struct task_struct *task)
+static __always_inline bool acts_for_other(void)
 {
-	if (GET(direct, task, cred) == GET(direct, task, real_cred))
-		return false;
-	return !(GET(direct, task, flags) & (PF_KTHREAD | PF_DUMPCORE));
+	struct task_struct *task;
+
+	if (HAVE_TASK_BTF) {
+		task = bpf_get_current_task_btf();
+		return task->cred != task->real_cred &&
+		       !(task->flags & (PF_KTHREAD | PF_DUMPCORE | PF_EXITING));
+	}
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, cred) != BPF_CORE_READ(task, real_cred) &&
+	       !(BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_DUMPCORE | PF_EXITING));
 }
 
 #endif

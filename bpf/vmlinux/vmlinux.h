@@ -168,6 +168,9 @@ struct inode {
 	loff_t i_size;
 	struct {
 		int counter;
+	} i_count;
+	struct {
+		int counter;
 	} i_writecount;
 	__u32 i_generation;
 };
@@ -175,6 +178,7 @@ struct inode {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	const struct cred *f_cred;
 	unsigned int f_flags;
 	unsigned int f_mode;
 	loff_t f_pos;

@@ -17,7 +17,7 @@ use crate::skel::{Variables, preflight};
 use crate::sweep::Sweep;
 
 /// Slots of the scratch map (SCRATCH_MAX in bpf/maps.bpf.h).
-const SCRATCH_SLOTS: u32 = 32;
+const SCRATCH_SLOTS: u32 = 64;
 
 /// What the kernel side is told.
 #[derive(Clone, Debug)]
