@@ -2,6 +2,7 @@
 //! where that does not work, one by one.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::{AsFd, OwnedFd};
 
 use libbpf_rs::btf::{Btf, types};
 use libbpf_rs::{Link, Object, OpenObject, ProgramMut};
@@ -178,12 +179,20 @@ fn program<'obj>(object: &'obj mut Object, name: &str) -> Option<ProgramMut<'obj
     object.progs_mut().find(|p| p.name() == name)
 }
 
+/// What is attached.
+#[derive(Default)]
+pub(crate) struct Attachments {
+    /// A link that goes away detaches its hook.
+    pub(crate) links: Vec<Link>,
+    /// As `name:way`.
+    pub(crate) names: Vec<String>,
+    /// The programs, of which the kernel tells how often it skipped them.
+    pub(crate) programs: Vec<OwnedFd>,
+}
+
 /// Attaches every hook; an error names the hook's index so that the caller can fall back for this one.
-pub(crate) fn attach(
-    object: &mut Object,
-    ways: &[Way],
-) -> Result<(Vec<Link>, Vec<String>), (usize, LoadError)> {
-    let (mut links, mut names) = (Vec::new(), Vec::new());
+pub(crate) fn attach(object: &mut Object, ways: &[Way]) -> Result<Attachments, (usize, LoadError)> {
+    let mut done = Attachments::default();
     for (i, (hook, way)) in HOOKS.iter().zip(ways).enumerate() {
         let (name, kind) = match way {
             Way::Trace if hook.required => (hook.trace, "tp_btf"),
@@ -193,10 +202,11 @@ pub(crate) fn attach(
         };
         let fail = |error: String| (i, LoadError::Attach { hook: hook.target, way: kind, error });
         let program = program(object, name).ok_or_else(|| fail("no such program".into()))?;
-        links.push(program.attach().map_err(|e| fail(format!("{e:#}")))?);
-        names.push(format!("{}:{kind}", hook.target));
+        done.links.push(program.attach().map_err(|e| fail(format!("{e:#}")))?);
+        done.names.push(format!("{}:{kind}", hook.target));
+        done.programs.push(program.as_fd().try_clone_to_owned().map_err(|e| fail(e.to_string()))?);
     }
-    Ok((links, names))
+    Ok(done)
 }
 
 /// Index of the hook that program `name` belongs to.

@@ -17,6 +17,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::attach::Attachments;
+use crate::missed;
 use crate::skel::Variables;
 use crate::sweep::Sweep;
 
@@ -116,6 +118,7 @@ pub(crate) struct Drain {
     producer: Producer,
     /// Closed by the end of the process, after the queue: detaching takes the kernel seconds.
     _links: Vec<Link>,
+    programs: Vec<OwnedFd>,
     sweep: Sweep,
     variables: Variables,
     counts: Ledger,
@@ -127,13 +130,14 @@ impl Drain {
         ring: OwnedFd,
         size: usize,
         producer: Producer,
-        links: Vec<Link>,
+        attachments: Attachments,
         sweep: Sweep,
         variables: Variables,
     ) -> Result<Self, DrainError> {
         let ring = Ring::map(ring, size)?;
         let (counts, swept) = (Ledger::default(), sys::boottime_ns());
-        Ok(Self { ring, producer, _links: links, sweep, variables, counts, swept })
+        let Attachments { links, programs, .. } = attachments;
+        Ok(Self { ring, producer, _links: links, programs, sweep, variables, counts, swept })
     }
 
     /// Moves records until `stop` is readable or closed or a signal comes; then sends what is still open, closes the
@@ -232,7 +236,8 @@ impl Drain {
             ..Head::default()
         };
         let (kernel, cursor_bad) = (self.variables.counters(), self.producer.cursor_errors());
-        Ledger { head, kernel, cursor_bad, queue_pushed: self.counts.queue_pushed + 1, ..self.counts }
+        let (missed, queue_pushed) = (missed::count(&self.programs), self.counts.queue_pushed + 1);
+        Ledger { head, kernel, missed, cursor_bad, queue_pushed, ..self.counts }
     }
 
     /// Hooks deaf, open sessions out, ring empty, ledger last, queue closed.

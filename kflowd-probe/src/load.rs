@@ -10,7 +10,7 @@ use libbpf_rs::btf::Btf;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Iter, IterOpts, Link, MapCore, MapFlags, MapIterOpts, PrintLevel};
 
-use crate::attach::{self, Signatures, Way};
+use crate::attach::{self, Attachments, Signatures, Way};
 use crate::drain::{Drain, DrainError};
 use crate::skel::kflowd::{KflowdSkel, KflowdSkelBuilder, OpenKflowdSkel};
 use crate::skel::{Variables, preflight};
@@ -85,8 +85,7 @@ impl LoadError {
 /// Loaded and attached; records already gather in the ring buffer.
 pub(crate) struct Attached {
     skel: &'static KflowdSkel<'static>,
-    links: Vec<Link>,
-    hooks: Vec<String>,
+    attachments: Attachments,
     sweep: Sweep,
     variables: Variables,
 }
@@ -152,7 +151,7 @@ fn open(
 fn load_and_attach(
     settings: &KernelSettings,
     kernel: &Signatures,
-) -> Result<(KflowdSkel<'static>, Vec<Link>, Vec<String>), LoadError> {
+) -> Result<(KflowdSkel<'static>, Attachments), LoadError> {
     let mut ways = attach::first_ways(kernel, settings.files);
     loop {
         let mut skel = match open(settings, kernel, &ways)?.load() {
@@ -167,7 +166,7 @@ fn load_and_attach(
         };
         fill_free(&skel)?;
         match attach::attach(skel.object_mut(), &ways) {
-            Ok((links, hooks)) => return Ok((skel, links, hooks)),
+            Ok(attachments) => return Ok((skel, attachments)),
             Err((index, error)) => attach::fall_back(&mut ways, index).ok_or(error)?,
         }
     }
@@ -196,7 +195,7 @@ fn read_once(link: &Link) -> Result<(), LoadError> {
 pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     set_print(settings.verbose);
     let btf = Btf::from_vmlinux().map_err(|e| LoadError::Btf(format!("{e:#}")))?;
-    let (mut skel, links, hooks) = load_and_attach(settings, &Signatures::read(&btf))?;
+    let (mut skel, attachments) = load_and_attach(settings, &Signatures::read(&btf))?;
     let existing = skel.progs.process_existing.attach().map_err(LoadError::load)?;
     let sweep = Sweep::new(&skel).map_err(LoadError::load)?;
     let bss = skel.maps.bss_data.take().ok_or_else(|| LoadError::Btf("no variables in the object".into()))?;
@@ -206,13 +205,13 @@ pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     // First who is there and where the host's root is, then what they do.
     read_once(&existing)?;
     variables.set_running(true);
-    Ok(Attached { skel, links, hooks, sweep, variables })
+    Ok(Attached { skel, attachments, sweep, variables })
 }
 
 impl Attached {
     /// Hooks as `name:way`, in the order of attachment.
     pub(crate) fn hooks(&self) -> &[String] {
-        &self.hooks
+        &self.attachments.names
     }
 
     /// Maps the ring buffer; what follows needs no privilege.
@@ -223,7 +222,7 @@ impl Attached {
         let ring = &self.skel.maps.ring;
         let fd = ring.as_fd().try_clone_to_owned().map_err(DrainError::Map)?;
         let size = ring.info().map_err(LoadError::load)?.info.max_entries as usize;
-        Ok(Drain::new(fd, size, producer, self.links, self.sweep, self.variables)?)
+        Ok(Drain::new(fd, size, producer, self.attachments, self.sweep, self.variables)?)
     }
 }
 

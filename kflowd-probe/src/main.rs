@@ -20,6 +20,7 @@ mod host;
 mod kernel_check;
 mod launch;
 mod load;
+mod missed;
 mod preflight;
 mod privilege;
 mod report;
