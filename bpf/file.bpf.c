@@ -235,11 +235,13 @@ static __always_inline void on_close(bool direct, struct file *file)
  * once per open file description; not for dup. Attached to the exit: the file is open when the result is 0.
  * Takes (file, inode, open) up to 6.9, (file, open) since.
  */
+STAND_INS("fexit/do_dentry_open", do_dentry_open)
 SEC("fexit/do_dentry_open")
 int do_dentry_open(unsigned long long *ctx)
 {
 	struct file *file = (struct file *)ctx[0];
 
+	OWN_STACK(ctx, do_dentry_open);
 	if (!(int)hook_ret(ctx, arg_open_ret))
 		on_open(true, file);
 	else if (file->f_mode & FMODE_OPENED)
@@ -249,25 +251,31 @@ int do_dentry_open(unsigned long long *ctx)
 
 /* The last reference to an open description is gone: task work of the closer, or of its exit. Once per
  * description. */
+STAND_INS("fentry/__fput", fput_entry)
 SEC("fentry/__fput")
 int BPF_PROG(fput_entry, struct file *file)
 {
+	OWN_STACK(ctx, fput_entry);
 	on_close(true, file);
 	return 0;
 }
 
 /* read, pread64 -> vfs_read(file, buffer, count, position) = bytes, once per call. */
+STAND_INS("fexit/vfs_read", vfs_read)
 SEC("fexit/vfs_read")
 int vfs_read(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, vfs_read);
 	on_transfer(ctx, false);
 	return 0;
 }
 
 /* write, pwrite64 -> vfs_write(file, buffer, count, position) = bytes, once per call. */
+STAND_INS("fexit/vfs_write", vfs_write)
 SEC("fexit/vfs_write")
 int vfs_write(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, vfs_write);
 	on_transfer(ctx, true);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "send.bpf.h"
 #include "open.bpf.h"
 #include "session.bpf.h"
+#include "standin.bpf.h"
 #include "layout.bpf.h"
 #include "process.bpf.c"
 #include "file.bpf.c"

@@ -163,7 +163,7 @@ struct kf_counters {
 	__u64 path_cut;	       /* paths that were cut at the left */
 	__u64 sessions_open;   /* sessions opened */
 	__u64 sessions_closed; /* sessions ended */
-	__u64 pad[1];
+	__u64 rescued;	       /* hook runs that the kernel skipped and a stand-in did */
 };
 
 /* Body of LEDGER: the probe's view of the stream so far. */

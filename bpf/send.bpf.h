@@ -200,8 +200,9 @@ __noinline int session_send(__u32 number, __u32 alive, __u32 cause, __u32 origin
 	return 0;
 }
 
-/* Nobody holds the ended session any more: sends what it has and gives its slot back. */
-__noinline int session_bury(__u32 number)
+/* Sends what the ended session has and gives its slot back, after those of the caller's `holds` on it:
+ * whoever gets the slot next must not find them. */
+__noinline int session_bury(__u32 number, __u32 holds)
 {
 	struct session *session = session_at(number);
 
@@ -213,6 +214,7 @@ __noinline int session_bury(__u32 number)
 		session_send_short(session, session->record.cause, false);
 	if (session->flags & SESSION_LONG)
 		bpf_map_delete_elem(&long_tails, &number);
+	__sync_fetch_and_add(&session->holders, -holds);
 	bpf_map_push_elem(&slots_free, &number, BPF_ANY);
 	return 0;
 }
@@ -223,7 +225,7 @@ __noinline int session_leave_dying(__u32 number)
 	struct session *session = session_at(number);
 
 	if (session && session->holders <= 0 && !bpf_map_delete_elem(&dying, &number))
-		session_bury(number);
+		session_bury(number, 0);
 	return 0;
 }
 
@@ -264,12 +266,10 @@ __noinline int session_end(__u32 number, __u32 alive, __u32 cause)
 	session->record.cause = cause;
 	if (alive)
 		read_attributes(inode, &session->record);
-	if (session->holders <= 1 || bpf_map_update_elem(&dying, &number, &one, BPF_ANY)) {
-		session_bury(number);
-		__sync_fetch_and_add(&session->holders, -1);
-	} else {
+	if (session->holders <= 1 || bpf_map_update_elem(&dying, &number, &one, BPF_ANY))
+		session_bury(number, 1);
+	else
 		session_put(session);
-	}
 	return 0;
 }
 

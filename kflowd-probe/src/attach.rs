@@ -2,10 +2,10 @@
 //! where that does not work, one by one.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use libbpf_rs::btf::{Btf, types};
-use libbpf_rs::{Link, Object, OpenObject, ProgramMut};
+use libbpf_rs::{Link, MapCore, MapFlags, Object, OpenObject, ProgramMut};
 
 use crate::load::LoadError;
 use crate::skel::kflowd::types::rodata;
@@ -32,6 +32,11 @@ pub(crate) struct Hook {
     /// Without this one kflowd has nothing to tell.
     required: bool,
 }
+
+/// Typed programs that have stand-ins (bpf/standin.bpf.c), used where the kernel preempts itself.
+const STOOD_IN: &[&str] = &["do_dentry_open", "fput_entry", "vfs_read", "vfs_write"];
+/// Names of their entries begin with the program's; in the order in which the kernel is to run them.
+const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
 
 /// A function that only fexit or fentry can follow.
 const fn typed(target: &'static str, trace: &'static str) -> Hook {
@@ -93,6 +98,9 @@ pub(crate) const HOOKS: &[Hook] = &[
     function("do_dentry_open", "do_dentry_open", "security_file_open_kprobe"),
 ];
 
+/// Asks for the processor of a task that may be preempted lazily; since 6.13.
+const LAZY: &str = "resched_curr_lazy";
+
 /// Where this function is there, the other one ends in it: one of them is enough.
 const INSTEAD: &[(&str, &str)] = &[("__kernel_write_iter", "__kernel_write")];
 
@@ -102,7 +110,7 @@ pub(crate) struct Signatures(HashMap<String, Vec<String>>);
 impl Signatures {
     /// Looks at every function of `btf` once: finding one by name would walk all types each time.
     pub(crate) fn read(btf: &Btf<'_>) -> Self {
-        let wanted: HashSet<&str> = HOOKS.iter().map(|hook| hook.target).collect();
+        let wanted: HashSet<&str> = HOOKS.iter().map(|hook| hook.target).chain([LAZY]).collect();
         let functions = btf.type_by_kind::<types::Func<'_>>().filter_map(|function| {
             let name = function.name()?.to_str()?;
             let proto =
@@ -111,6 +119,11 @@ impl Signatures {
             Some((name.to_owned(), proto.iter().map(|p| parameter(p).unwrap_or_default()).collect()))
         });
         Self(functions.collect())
+    }
+
+    /// Whether the kernel knows lazy preemption.
+    pub(crate) fn lazy(&self) -> bool {
+        self.known(LAZY)
     }
 
     fn known(&self, function: &str) -> bool {
@@ -163,15 +176,21 @@ pub(crate) fn set_positions(kernel: &Signatures, knobs: &mut rodata) {
     knobs.arg_create_ret = count("vfs_create");
 }
 
+/// The program that `name` is an entry of.
+fn stood_in(name: &str) -> Option<&'static str> {
+    let of = |hook: &str| name.strip_prefix(hook).is_some_and(|entry| ENTRIES.contains(&entry));
+    STOOD_IN.iter().copied().find(|hook| of(hook))
+}
+
 /// Chooses the programs to load.
-pub(crate) fn select(object: &mut OpenObject, ways: &[Way]) {
+pub(crate) fn select(object: &mut OpenObject, ways: &[Way], stand_ins: bool) {
     for mut program in object.progs_mut() {
-        let name = program.name().to_string_lossy().into_owned();
+        let own = program.name().to_string_lossy().into_owned();
+        let name = stood_in(&own).unwrap_or(&own);
         let unused = HOOKS.iter().zip(ways).any(|(hook, way)| {
-            (name == hook.trace && *way != Way::Trace)
-                || (Some(name.as_str()) == hook.kprobe && *way != Way::Kprobe)
+            (name == hook.trace && *way != Way::Trace) || (Some(name) == hook.kprobe && *way != Way::Kprobe)
         });
-        program.set_autoload(!unused);
+        program.set_autoload(!unused && (stand_ins || name == own));
     }
 }
 
@@ -191,7 +210,11 @@ pub(crate) struct Attachments {
 }
 
 /// Attaches every hook; an error names the hook's index so that the caller can fall back for this one.
-pub(crate) fn attach(object: &mut Object, ways: &[Way]) -> Result<Attachments, (usize, LoadError)> {
+pub(crate) fn attach(
+    object: &mut Object,
+    ways: &[Way],
+    stand_ins: bool,
+) -> Result<Attachments, (usize, LoadError)> {
     let mut done = Attachments::default();
     for (i, (hook, way)) in HOOKS.iter().zip(ways).enumerate() {
         let (name, kind) = match way {
@@ -201,16 +224,47 @@ pub(crate) fn attach(object: &mut Object, ways: &[Way]) -> Result<Attachments, (
             Way::Off => continue,
         };
         let fail = |error: String| (i, LoadError::Attach { hook: hook.target, way: kind, error });
-        let program = program(object, name).ok_or_else(|| fail("no such program".into()))?;
-        done.links.push(program.attach().map_err(|e| fail(format!("{e:#}")))?);
+        if stand_ins && STOOD_IN.contains(&name) {
+            done.attach_entries(object, name).map_err(fail)?;
+        } else {
+            done.attach(object, name).map_err(fail)?;
+        }
         done.names.push(format!("{}:{kind}", hook.target));
-        done.programs.push(program.as_fd().try_clone_to_owned().map_err(|e| fail(e.to_string()))?);
     }
     Ok(done)
 }
 
+impl Attachments {
+    fn attach(&mut self, object: &mut Object, name: &str) -> Result<(), String> {
+        let program = program(object, name).ok_or("no such program")?;
+        self.links.push(program.attach().map_err(|e| format!("{e:#}"))?);
+        self.programs.push(program.as_fd().try_clone_to_owned().map_err(|e| e.to_string())?);
+        Ok(())
+    }
+
+    /// Attaches the entries of `name`, and puts it where they find it. Only the first one's skipped runs matter: what
+    /// others do in its place they count themselves.
+    fn attach_entries(&mut self, object: &mut Object, name: &str) -> Result<(), String> {
+        let work = program(object, name).ok_or("no such program")?.as_fd().as_raw_fd();
+        let work_map = format!("{name}_work");
+        let map =
+            object.maps_mut().find(|m| m.name() == work_map.as_str()).ok_or("no map for its entries")?;
+        map.update(&0u32.to_ne_bytes(), &work.to_ne_bytes(), MapFlags::ANY).map_err(|e| format!("{e:#}"))?;
+        // The kernel runs last attached first (kernel/bpf/trampoline.c: __bpf_trampoline_link_prog).
+        for entry in ENTRIES.iter().rev() {
+            let counted = self.programs.len();
+            self.attach(object, &format!("{name}{entry}"))?;
+            if *entry != ENTRIES[0] {
+                self.programs.truncate(counted);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Index of the hook that program `name` belongs to.
 pub(crate) fn hook_of(name: &str) -> Option<usize> {
+    let name = stood_in(name).unwrap_or(name);
     HOOKS.iter().position(|hook| hook.trace == name || hook.kprobe == Some(name))
 }
 

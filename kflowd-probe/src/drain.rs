@@ -236,7 +236,8 @@ impl Drain {
             ..Head::default()
         };
         let (kernel, cursor_bad) = (self.variables.counters(), self.producer.cursor_errors());
-        let (missed, queue_pushed) = (missed::count(&self.programs), self.counts.queue_pushed + 1);
+        let missed = missed::count(&self.programs).saturating_sub(kernel.rescued);
+        let queue_pushed = self.counts.queue_pushed + 1;
         Ledger { head, kernel, missed, cursor_bad, queue_pushed, ..self.counts }
     }
 

@@ -12,6 +12,7 @@ use libbpf_rs::{Iter, IterOpts, Link, MapCore, MapFlags, MapIterOpts, PrintLevel
 
 use crate::attach::{self, Attachments, Signatures, Way};
 use crate::drain::{Drain, DrainError};
+use crate::preemption;
 use crate::skel::kflowd::{KflowdSkel, KflowdSkelBuilder, OpenKflowdSkel};
 use crate::skel::{Variables, preflight};
 use crate::sweep::Sweep;
@@ -125,6 +126,7 @@ fn open(
     settings: &KernelSettings,
     kernel: &Signatures,
     ways: &[Way],
+    stand_ins: bool,
 ) -> Result<OpenKflowdSkel<'static>, LoadError> {
     // Lives as long as the process: the skeleton borrows it.
     let place = Box::leak(Box::new(MaybeUninit::uninit()));
@@ -143,7 +145,7 @@ fn open(
     knobs.own_probe = settings.own.probe;
     knobs.own_group = settings.own.group;
     attach::set_positions(kernel, knobs);
-    attach::select(skel.open_object_mut(), ways);
+    attach::select(skel.open_object_mut(), ways, stand_ins);
     Ok(skel)
 }
 
@@ -153,8 +155,9 @@ fn load_and_attach(
     kernel: &Signatures,
 ) -> Result<(KflowdSkel<'static>, Attachments), LoadError> {
     let mut ways = attach::first_ways(kernel, settings.files);
+    let stand_ins = preemption::happens(kernel.lazy());
     loop {
-        let mut skel = match open(settings, kernel, &ways)?.load() {
+        let mut skel = match open(settings, kernel, &ways, stand_ins)?.load() {
             Ok(skel) => skel,
             Err(error) => {
                 // A kernel that refuses even empty programs would refuse each hook in turn.
@@ -165,7 +168,7 @@ fn load_and_attach(
             }
         };
         fill_free(&skel)?;
-        match attach::attach(skel.object_mut(), &ways) {
+        match attach::attach(skel.object_mut(), &ways, stand_ins) {
             Ok(attachments) => return Ok((skel, attachments)),
             Err((index, error)) => attach::fall_back(&mut ways, index).ok_or(error)?,
         }

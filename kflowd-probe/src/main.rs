@@ -21,6 +21,7 @@ mod kernel_check;
 mod launch;
 mod load;
 mod missed;
+mod preemption;
 mod preflight;
 mod privilege;
 mod report;

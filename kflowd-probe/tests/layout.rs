@@ -79,7 +79,7 @@ fn structs_are_the_same_on_both_sides() {
             path_cut,
             sessions_open,
             sessions_closed,
-            pad,
+            rescued,
         }
     );
     compare!(

@@ -38,8 +38,8 @@ pub struct Counters {
     pub sessions_open: u64,
     /// Sessions ended.
     pub sessions_closed: u64,
-    /// Zero.
-    pub pad: [u64; 1],
+    /// Hook runs that the kernel skipped and a stand-in did.
+    pub rescued: u64,
 }
 
 /// `struct kf_ledger`: the probe's view of the stream so far, sent as a frame of its own.
