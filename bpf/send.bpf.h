@@ -60,11 +60,24 @@ static __always_inline __u32 low_half(const void *pointer)
 	return half;
 }
 
-static __always_inline struct session_key session_key(const void *inode, __u64 number, __u32 tgid)
+static __always_inline struct session_key session_key(const void *inode, __u32 number, __u32 generation,
+						      __u32 tgid, __u64 start)
 {
-	struct session_key key = {.address = low_half(inode), .number = number, .tgid = tgid};
+	struct session_key key = {
+	    .address = low_half(inode),
+	    .identity = number ^ generation ^ (__u32)(start >> 20) << 8,
+	    .tgid = tgid,
+	};
 
 	return key;
+}
+
+static __always_inline struct session_key session_own_key(struct session *session, __u64 inode)
+{
+	struct kf_file *record = &session->record;
+
+	return session_key((void *)inode, record->inode, record->generation, record->head.tgid,
+			   record->head.start);
 }
 
 /* Inodes lie in slabs and are numbered in turn: their low bits differ. */
@@ -256,7 +269,7 @@ __noinline int session_end(__u32 number, __u32 alive, __u32 cause)
 	if (!session)
 		return 0;
 	inode = session->inode;
-	key = session_key((void *)inode, session->record.inode, session->record.head.tgid);
+	key = session_own_key(session, inode);
 	session->inode = 0; /* no hint leads here any more */
 	if (bpf_map_delete_elem(&sessions, &key)) {
 		session_put(session);

@@ -42,7 +42,9 @@ static __always_inline struct session *session_hinted(bool direct, struct inode 
 /* The open session of the target, held, or NULL, after the hint was wrong. */
 static __always_inline struct session *session_lookup(bool direct, struct target *target)
 {
-	struct session_key key = session_key(target->inode, target->number, target->tgid);
+	struct session_key key =
+	    session_key(target->inode, target->number, GET(direct, target->inode, i_generation), target->tgid,
+			target->start);
 	__u32 *slot = bpf_map_lookup_elem(&sessions, &key), number;
 	struct session *session;
 
@@ -54,7 +56,7 @@ static __always_inline struct session *session_lookup(bool direct, struct target
 		return 0;
 	session_hold(session);
 	if (session_is(direct, session, target->inode, target->number, target->tgid, target->start)) {
-		*session_hint(key.address, key.number, key.tgid) = number;
+		*session_hint(key.address, target->number, key.tgid) = number;
 		return session;
 	}
 	session_end(number, false, KF_CAUSE_REUSE);
