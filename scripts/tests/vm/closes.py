@@ -1,44 +1,18 @@
 #!/usr/bin/env python3
 """Every way to close a file: CLOSE_* once, when the last reference to an open description goes, by who drops it."""
 
-import collections
 import ctypes
-import fcntl
 import mmap
 import os
 import signal
 import socket
 import threading
-import time
 
 import calls
 import children
 import uring
 from cases import case, record, run
-
-
-def is_alone(witness):
-    """Whether nobody else has the file open: only then the kernel grants a lease to write."""
-    try:
-        fcntl.fcntl(witness, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-    except BlockingIOError:
-        return False
-    fcntl.fcntl(witness, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    return True
-
-
-def wait_until_alone(witness):
-    deadline = time.monotonic() + 60
-    while not is_alone(witness):
-        assert time.monotonic() < deadline, "the file is still open"
-        time.sleep(0.01)
-
-
-def once_by_anyone(records, opener):
-    """One OPEN by the opener, one CLOSE_NOWRITE by whoever the kernel lets drop the last reference."""
-    total = sum((collections.Counter(entry["FileEvents"]) for entry in records), collections.Counter())
-    assert total == {"OPEN": 1, "CLOSE_NOWRITE": 1}, records
-    assert any(entry["ProcPID"] == opener and "OPEN" in entry["FileEvents"] for entry in records), records
+from witness import Witness, closed_by_anyone
 
 
 @case
@@ -199,17 +173,17 @@ def on_its_way_through_a_socket(c):
 
 @case
 def a_ring_keeps_it(c):
-    witness = os.open(c.make("a", 1), os.O_RDONLY)
+    witness = Witness(c.make("a", 1))
     yield
     ring = uring.Ring()
     fd = os.open(c / "a", os.O_RDONLY)
     ring.register_files(fd)
     os.close(fd)
-    assert not is_alone(witness), "nobody else has the file open"
+    assert not witness.is_alone(), "nobody else has the file open"
     ring.close()
-    wait_until_alone(witness)
-    yield lambda records: once_by_anyone(records, os.getpid())
-    os.close(witness)
+    witness.wait()
+    yield lambda records: closed_by_anyone(records, os.getpid(), "CLOSE_NOWRITE", OPEN=1)
+    witness.close()
 
 
 @case

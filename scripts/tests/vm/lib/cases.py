@@ -18,10 +18,9 @@ What follows it runs after kflowd has ended.
 
 import contextlib
 import os
-import pathlib
 
 from kflowd import Kflowd, find
-from tests import Tally, fresh, is_chosen
+from tests import DIRECTORY, Tally, fresh, is_chosen
 
 ANY = object()
 
@@ -129,18 +128,23 @@ class Case:
         self.steps.close()
 
 
-def see(cases, args=("-o", "json-min", "-x"), losses=()):
-    """Runs the cases under one kflowd; returns its file records."""
+def see(cases, tally, args, losses):
+    """Runs the cases under one kflowd, whose ledger is a test of its own; returns the file records."""
     for entry in cases:
         entry.step()
     with Kflowd(args=args) as k:
         for entry in cases:
             entry.step()
-        result = k.stop(losses=losses)
-    return find(result.records, InfoMonitor="filesystem")
+        try:
+            k.stop(losses=losses)
+            tally.ok("ledger_of_all_cases")
+        except AssertionError as error:
+            tally.not_ok("ledger_of_all_cases", error)
+    return find(k.records, InfoMonitor="filesystem")
 
 
 def judge(cases, records, tally):
+    """Says of each case whether its records are right."""
     for entry in cases:
         try:
             if entry.error:
@@ -153,24 +157,18 @@ def judge(cases, records, tally):
             entry.steps.close()
 
 
-def run(roots=None, args=("-o", "json-min", "-x"), losses=(), during=contextlib.nullcontext):
-    """Runs all cases, on each of the roots (name -> directory), with one kflowd, and exits.
+def run(roots=contextlib.nullcontext, args=("-o", "json-min", "-x"), losses=()):
+    """Runs all cases, or those named on the command line, with one kflowd, and exits.
 
-    `during` is a context manager around it all.
+    `roots` gives a context manager of the places to run them at: name -> directory.
     """
     tally = Tally()
-    with during():
-        places = roots() if callable(roots) else roots or {"": pathlib.Path("/root/t")}
+    with roots() as places:
         named = [
-            (f"{place}.{function.__name__}" if place else function.__name__, function, root)
-            for place, root in places.items()
+            (f"{place}_{function.__name__}" if place else function.__name__, function, root)
+            for place, root in (places or {"": DIRECTORY}).items()
             for function in _cases
         ]
         cases = [Case(name, function, root) for name, function, root in named if is_chosen(name)]
-        try:
-            records = see(cases, args, losses)
-        except AssertionError as error:
-            tally.not_ok("one kflowd for all cases", error)
-            records = []
-        judge(cases, records, tally)
+        judge(cases, see(cases, tally, args, losses), tally)
     tally.end()
