@@ -208,8 +208,12 @@ class Aio:
 
     def _block(self, operation, fd, buffer, offset):
         self.kept.append(buffer)
-        length = buffer.vectors if isinstance(buffer, Vectors) else len(buffer)
-        address = ctypes.addressof(buffer.array if isinstance(buffer, Vectors) else buffer)
+        if buffer is None:
+            length = address = 0
+        elif isinstance(buffer, Vectors):
+            length, address = buffer.vectors, ctypes.addressof(buffer.array)
+        else:
+            length, address = len(buffer), ctypes.addressof(buffer)
         packed = struct.pack("QIiHhIQQqQII", 0, 0, 0, operation, 0, fd, address, length, offset, 0, 0, 0)
         return ctypes.create_string_buffer(packed, len(packed))
 

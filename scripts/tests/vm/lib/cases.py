@@ -48,10 +48,10 @@ def record(name, size=ANY, change=0, read=0, written=0, pid=None, path="", **res
 
 
 class Case:
-    """A case on its way: its directory (`case / "name"`) and what it found lacking in this kernel."""
+    """A case on its way: its directory (`case / "name"`), place and what it found lacking in this kernel."""
 
-    def __init__(self, name, function, root):
-        self.name = name
+    def __init__(self, name, function, root, place=""):
+        self.name, self.place = name, place
         self.directory = fresh(name, root)
         self.notes = []
         self.expected = None
@@ -165,10 +165,10 @@ def run(roots=contextlib.nullcontext, args=("-o", "json-min", "-x"), losses=()):
     tally = Tally()
     with roots() as places:
         named = [
-            (f"{place}_{function.__name__}" if place else function.__name__, function, root)
+            (f"{place}_{function.__name__}" if place else function.__name__, function, root, place)
             for place, root in (places or {"": DIRECTORY}).items()
             for function in _cases
         ]
-        cases = [Case(name, function, root) for name, function, root in named if is_chosen(name)]
+        cases = [Case(*parts) for parts in named if is_chosen(parts[0])]
         judge(cases, see(cases, tally, args, losses), tally)
     tally.end()

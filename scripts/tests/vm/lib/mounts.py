@@ -33,6 +33,7 @@ def filesystem(kind, name=None):
         with open(image, "wb") as file:
             file.truncate(IMAGE_MEGABYTES[kind] << 20)
         run(*MAKE[kind], str(image))
+        run("modprobe", "-a", "loop", kind)
         run("mount", "-o", "loop", str(image), str(target))
     try:
         yield target
@@ -48,6 +49,7 @@ def overlay(base, **options):
     lower, upper, work, merged = (pathlib.Path(base) / name for name in ("lower", "upper", "work", "merged"))
     for directory in (lower, upper, work, merged):
         directory.mkdir(parents=True, exist_ok=True)
+    run("modprobe", "overlay")
     more = "".join(f",{key}={value}" for key, value in options.items())
     run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}{more}", str(merged))
     try:
