@@ -210,29 +210,4 @@ def by_io_uring(c):
     yield [record("a", OPEN=1, ACCESS=1, MODIFY=1, CLOSE_WRITE=1, size=103, change=3, read=10, written=5)]
 
 
-@case
-def a_full_file_system(c):
-    if c.place != "tmpfs":
-        yield
-        yield []
-        return
-    with contextlib.ExitStack() as stack:
-        (c / "small").mkdir()
-        calls.mount("tmpfs", c / "small", "tmpfs", 0, b"size=8192")
-        stack.callback(calls.umount, c / "small")
-        yield
-        fd = os.open(c / "small/a", os.O_CREAT | os.O_WRONLY)
-        written = os.write(fd, b"x" * 20000)
-        try:
-            os.write(fd, b"x" * 20000)
-            raise AssertionError("there is room")
-        except OSError as error:
-            assert error.errno == errno.ENOSPC, error
-        os.close(fd)
-        yield [
-            record("a", path="small/", CREATE=1, OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=written, change=written,
-                   written=written),
-        ]  # fmt: skip
-
-
 run(places)

@@ -11,11 +11,11 @@ from mounts import overlay
 from uring import Entry, Op, Ring
 
 
-def below(c, **files):
+def below(of, **files):
     """Files of the lower layer: name -> size."""
-    (c / "lower").mkdir()
+    (of / "lower").mkdir()
     for name, size in files.items():
-        c.make(f"lower/{name}", size)
+        of.make(f"lower/{name}", size)
 
 
 def merged(name, **rest):

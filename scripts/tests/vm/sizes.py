@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """FileSize, FileSizeChange and the bytes of each record: sizes are those at its last event, changes those over it."""
 
+import contextlib
+import errno
 import os
 
 import calls
@@ -195,6 +197,33 @@ def nothing_is_added_twice_by_a_copy(c):
         record("a", OPEN=1, ACCESS=4, CLOSE_NOWRITE=1, size=100, read=100),
         record("b", CREATE=1, OPEN=1, MODIFY=4, CLOSE_WRITE=1, size=100, change=100, written=100),
     ]
+
+
+@case
+def a_full_file_system(c):
+    (c / "small").mkdir()
+    with tmpfs(c / "small", b"size=8192"):
+        yield
+        fd = os.open(c / "small/a", os.O_CREAT | os.O_WRONLY)
+        written = os.write(fd, b"x" * 20000)
+        try:
+            os.write(fd, b"x" * 20000)
+            raise AssertionError("there is room")
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+        os.close(fd)
+        yield [
+            record("a", path="small/", CREATE=1, OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=8192, change=8192, written=written)
+        ]
+
+
+@contextlib.contextmanager
+def tmpfs(target, options):
+    calls.mount("tmpfs", target, "tmpfs", 0, options)
+    try:
+        yield
+    finally:
+        calls.umount(target)
 
 
 run()
