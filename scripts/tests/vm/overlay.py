@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Overlayfs: one record for what a process does, by the path it used, and none for what overlayfs does to its layers."""
+"""Overlayfs: one record for what a process does, by the path it used; none for what overlayfs does to its layers."""
 
 import errno
 import os
@@ -86,9 +86,8 @@ def open_since_before_the_copy(c):
         os.pread(reader, 5, 0)
         os.close(writer)
         os.close(reader)
-        yield [
-            merged("a", OPEN=2, MODIFY=1, ACCESS=1, CLOSE_WRITE=1, CLOSE_NOWRITE=1, size=12, change=2, written=4, read=5)
-        ]
+        closes = {"CLOSE_WRITE": 1, "CLOSE_NOWRITE": 1}
+        yield [merged("a", OPEN=2, MODIFY=1, ACCESS=1, size=12, change=2, written=4, read=5, **closes)]
 
 
 @case

@@ -212,9 +212,9 @@ def a_full_file_system(c):
         except OSError as error:
             assert error.errno == errno.ENOSPC, error
         os.close(fd)
-        yield [
-            record("a", path="small/", CREATE=1, OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=8192, change=8192, written=written)
-        ]
+        assert written == 8192
+        made = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1}
+        yield [record("a", path="small/", size=8192, change=8192, written=8192, **made)]
 
 
 @contextlib.contextmanager

@@ -120,7 +120,8 @@ def writing(c, *work, flags=os.O_WRONLY, name="b"):
 
 def was_written(calls_made, written, size=None, name="b", **more):
     size = written if size is None else size
-    return record(name, CREATE=1, OPEN=1, MODIFY=calls_made, CLOSE_WRITE=1, size=size, change=size, written=written, **more)
+    events = {"CREATE": 1, "OPEN": 1, "MODIFY": calls_made, "CLOSE_WRITE": 1}
+    return record(name, size=size, change=size, written=written, **events, **more)
 
 
 @case

@@ -24,7 +24,8 @@ SEEN = calls.FAN_ACCESS | calls.FAN_MODIFY | calls.FAN_CLOSE_WRITE | calls.FAN_C
 @contextlib.contextmanager
 def places():
     with contextlib.ExitStack() as stack:
-        roots = {name: stack.enter_context(mounts.filesystem("tmpfs", name)) for name in ("alone", "inotify", "fanotify")}
+        names = "alone", "inotify", "fanotify"
+        roots = {name: stack.enter_context(mounts.filesystem("tmpfs", name)) for name in names}
         fd = calls.fanotify(roots["fanotify"], SEEN, calls.FAN_MARK_ADD | calls.FAN_MARK_MOUNT)
         stack.callback(os.close, fd)
         yield roots

@@ -50,8 +50,9 @@ def overlay(base, **options):
     for directory in (lower, upper, work, merged):
         directory.mkdir(parents=True, exist_ok=True)
     run("modprobe", "overlay")
-    more = "".join(f",{key}={value}" for key, value in options.items())
-    run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}{more}", str(merged))
+    layers = {"lowerdir": lower, "upperdir": upper, "workdir": work, **options}
+    text = ",".join(f"{key}={value}" for key, value in layers.items())
+    run("mount", "-t", "overlay", "overlay", "-o", text, str(merged))
     try:
         yield lower, upper, merged
     finally:
