@@ -82,50 +82,6 @@ def creat_over_content(c):
 
 
 @case
-def truncating(c):
-    c.make("a", 5)
-    yield
-    opened(c / "a", os.O_WRONLY | os.O_TRUNC)
-    yield [record("a", OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=0, change=-5)]
-
-
-@case
-def truncating_to_read(c):
-    c.make("a", 5)
-    yield
-    opened(c / "a", os.O_RDONLY | os.O_TRUNC)
-    yield [record("a", OPEN=1, MODIFY=1, CLOSE_NOWRITE=1, size=0, change=-5)]
-
-
-@case
-def truncating_nothing(c):
-    c.make("a", 0)
-    yield
-    opened(c / "a", os.O_WRONLY | os.O_TRUNC)
-    yield [record("a", OPEN=1, CLOSE_WRITE=1, size=0)]
-
-
-@case
-def truncating_and_writing(c):
-    c.make("a", 5)
-    yield
-    fd = os.open(c / "a", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    os.write(fd, b"123456789")
-    os.close(fd)
-    yield [record("a", OPEN=1, MODIFY=2, CLOSE_WRITE=1, size=9, change=4, written=9)]
-
-
-@case
-def appending(c):
-    c.make("a", 5)
-    yield
-    fd = os.open(c / "a", os.O_WRONLY | os.O_APPEND)
-    os.write(fd, b"1234")
-    os.close(fd)
-    yield [record("a", OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=9, change=4, written=4)]
-
-
-@case
 def synchronous_and_direct(c):
     c.make("a", 4096)
     yield

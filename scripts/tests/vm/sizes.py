@@ -12,6 +12,77 @@ from cases import case, record, run
 BIG = 5 << 30
 
 
+def cut(path, flags):
+    os.close(os.open(path, flags | os.O_TRUNC))
+
+
+@case
+def truncating(c):
+    c.make("a", 5)
+    yield
+    cut(c / "a", os.O_WRONLY)
+    yield [record("a", OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=0, change=-5)]
+
+
+@case
+def truncating_to_read(c):
+    c.make("a", 5)
+    yield
+    cut(c / "a", os.O_RDONLY)
+    yield [record("a", OPEN=1, MODIFY=1, CLOSE_NOWRITE=1, size=0, change=-5)]
+
+
+@case
+def truncating_nothing(c):
+    c.make("a", 0)
+    yield
+    cut(c / "a", os.O_WRONLY)
+    yield [record("a", OPEN=1, CLOSE_WRITE=1, size=0)]
+
+
+@case
+def truncating_and_writing(c):
+    c.make("a", 5)
+    yield
+    fd = os.open(c / "a", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.write(fd, b"123456789")
+    os.close(fd)
+    yield [record("a", OPEN=1, MODIFY=2, CLOSE_WRITE=1, size=9, change=4, written=9)]
+
+
+@case
+def appending(c):
+    c.make("a", 5)
+    yield
+    fd = os.open(c / "a", os.O_WRONLY | os.O_APPEND)
+    os.write(fd, b"1234")
+    os.close(fd)
+    yield [record("a", OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=9, change=4, written=4)]
+
+
+@case
+def truncate_by_path(c):
+    c.make("a", 100)
+    yield
+    os.truncate(c / "a", 40)
+    fd = os.open(c / "a", os.O_RDONLY)
+    os.truncate(c / "a", 70)
+    os.truncate(c / "a", 30)
+    os.close(fd)
+    yield [record("a", OPEN=1, MODIFY=3, CLOSE_NOWRITE=1, size=30, change=-70)]
+
+
+@case
+def move_the_rest_of_the_file(c):
+    c.make("a", 12288)
+    yield
+    fd = os.open(c / "a", os.O_RDWR)
+    calls.fallocate(fd, calls.FALLOC_COLLAPSE, 0, 4096)
+    calls.fallocate(fd, calls.FALLOC_INSERT, 0, 8192)
+    os.close(fd)
+    yield [record("a", OPEN=1, MODIFY=2, CLOSE_WRITE=1, size=16384, change=4096)]
+
+
 @case
 def growth_by_each_write(c):
     yield

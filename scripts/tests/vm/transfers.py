@@ -243,18 +243,6 @@ def truncate_by_descriptor(c):
 
 
 @case
-def truncate_by_path(c):
-    c.make("a", 100)
-    yield
-    os.truncate(c / "a", 40)
-    fd = os.open(c / "a", os.O_RDONLY)
-    os.truncate(c / "a", 70)
-    os.truncate(c / "a", 30)
-    os.close(fd)
-    yield [record("a", OPEN=1, MODIFY=3, CLOSE_NOWRITE=1, size=30, change=-70)]
-
-
-@case
 def allocate(c):
     yield
     keep = calls.FALLOC_KEEP_SIZE
@@ -267,17 +255,6 @@ def allocate(c):
         flags=os.O_RDWR,
     )
     yield [was_written(4, 0, size=12288)]
-
-
-@case
-def move_the_rest_of_the_file(c):
-    c.make("a", 12288)
-    yield
-    fd = os.open(c / "a", os.O_RDWR)
-    calls.fallocate(fd, calls.FALLOC_COLLAPSE, 0, 4096)
-    calls.fallocate(fd, calls.FALLOC_INSERT, 0, 8192)
-    os.close(fd)
-    yield [record("a", OPEN=1, MODIFY=2, CLOSE_WRITE=1, size=16384, change=4096)]
 
 
 @case

@@ -5,6 +5,7 @@
 """
 
 import ctypes
+import errno
 import mmap
 import os
 import struct
@@ -14,13 +15,15 @@ import calls
 SETUP_IOPOLL, SETUP_SQPOLL = 1, 2
 ENTER_GETEVENTS, ENTER_SQ_WAKEUP = 1, 2
 NEED_WAKEUP = 1
-FIXED_FILE, LINK, ASYNC = 1, 4, 16
+FIXED_FILE, LINK, ASYNC, BUFFER_SELECT = 1, 4, 16, 32
 REGISTER_BUFFERS, REGISTER_FILES, REGISTER_PROBE = 0, 2, 8
 OFFSET_SUBMIT, OFFSET_ENTRIES = 0, 0x10000000
 ENTRY_SIZE, RESULT_SIZE, PARAMETERS_SIZE = 64, 16, 120
 SUPPORTED = 1
 CURRENT_POSITION = 0xFFFFFFFFFFFFFFFF
 SPLICE_FIXED_IN = 1 << 31
+# A free place among fixed files
+SPARSE = -1
 
 
 class Op:
@@ -28,7 +31,8 @@ class Op:
 
     READV, WRITEV, FSYNC, READ_FIXED, WRITE_FIXED = 1, 2, 3, 4, 5
     FALLOCATE, OPENAT, CLOSE, STATX, READ, WRITE = 17, 18, 19, 21, 22, 23
-    OPENAT2, SPLICE, TEE, RENAMEAT, UNLINKAT, MKDIRAT, SYMLINKAT, LINKAT = 28, 30, 33, 35, 36, 37, 38, 39
+    OPENAT2, SPLICE, PROVIDE_BUFFERS, TEE = 28, 30, 31, 33
+    RENAMEAT, UNLINKAT, MKDIRAT, SYMLINKAT, LINKAT = 35, 36, 37, 38, 39
     FSETXATTR, SETXATTR, FTRUNCATE, READV_FIXED, WRITEV_FIXED = 41, 42, 55, 60, 61
 
 
@@ -115,7 +119,7 @@ class Ring:
         struct.pack_into("I", self.rings, self.complete[0], head)
 
     def register_files(self, *descriptors):
-        """Fixed files; -1 is a free place."""
+        """Fixed files, or SPARSE."""
         array = (ctypes.c_int * len(descriptors))(*descriptors)
         calls.call("io_uring_register", self.fd, REGISTER_FILES, array, len(descriptors))
 
@@ -137,3 +141,31 @@ class Ring:
         self.rings.close()
         self.entries.close()
         os.close(self.fd)
+
+
+def does(ring, *requests, results):
+    """Runs the requests at once; their results are these."""
+    got = ring.run(*requests)
+    assert got == list(results), f"results {got}, expected {list(results)}"
+
+
+def done(*requests, results, flags=0):
+    """The same on a ring of its own."""
+    ring = Ring(flags=flags)
+    does(ring, *requests, results=results)
+    ring.close()
+
+
+def known(case, what, op):
+    """Whether the kernel has the operation; where not, it has to refuse it, and the case notes it."""
+    ring = Ring()
+    found = ring.can(op)
+    if not found:
+        does(ring, Entry(op, -1), results=[-errno.EINVAL])
+        case.lacks(what, errno.EINVAL)
+    ring.close()
+    return found
+
+
+def open_entry(path, how, mode=0o644, **rest):
+    return Entry(Op.OPENAT, calls.AT_FDCWD, path, mode, op_flags=how, **rest)
