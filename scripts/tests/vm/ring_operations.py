@@ -149,7 +149,10 @@ def extended_attributes(c):
         path = calls.buffer(os.fsencode(c / "a") + b"\0")
         done(Entry(Op.SETXATTR, 0, name, len(value), offset_memory=value, addr3=path), results=[0])
         assert os.getxattr(c / "a", "user.x") == b"value"
-        yield [record("a", ATTRIB=1, size=5)]
+        fd = os.open(c / "a", os.O_RDONLY)
+        done(Entry(Op.FSETXATTR, fd, name, len(value), offset_memory=value), results=[0])
+        os.close(fd)
+        yield [record("a", ATTRIB=2, OPEN=1, CLOSE_NOWRITE=1, size=5)]
     else:
         yield []
 
