@@ -112,6 +112,7 @@ static __always_inline __u32 change_event(__u32 valid, __u64 size_before)
 
 /* The same at its exit: 0 = changed. Two threads that use one place at once cost the exact values from
  * before. */
+STAND_INS("fexit/notify_change", notify_change)
 SEC("fexit/notify_change")
 int notify_change(unsigned long long *ctx)
 {
@@ -124,6 +125,7 @@ int notify_change(unsigned long long *ctx)
 	bool known;
 	__u32 event;
 
+	OWN_STACK(ctx, notify_change);
 	if ((int)hook_ret(ctx, arg_notify_ret))
 		return 0;
 	known = change.thread == thread && change.dentry == (__u64)dentry;

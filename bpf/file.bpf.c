@@ -76,8 +76,8 @@ static __always_inline void on_open(bool direct, struct file *file)
 static __always_inline __u64 size_of_parent(struct session *session)
 {
 	struct kf_file *record = &session->record;
-	struct session_key key = session_key((void *)session->inode, record->inode, record->generation,
-					     record->task.ppid, record->task.parent_start);
+	struct session_key key =
+	    session_key_of(session, session->inode, record->task.ppid, record->task.parent_start);
 	__u32 *slot = bpf_map_lookup_elem(&sessions, &key);
 	struct session *parent = slot ? session_at(*slot) : 0;
 

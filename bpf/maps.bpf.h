@@ -89,7 +89,7 @@ struct {
  */
 struct session_key {
 	__u32 address;	/* low half */
-	__u32 identity; /* number and generation of the inode, birth of the process */
+	__u32 identity; /* number and generation of the inode, its super block, birth of the process */
 	__u32 tgid;
 };
 

@@ -171,7 +171,8 @@ static __always_inline struct session *session_begin(bool direct, struct task_st
 /* Makes the session known, held. Returns the number of its slot + 1, or RACED. */
 static __always_inline __u32 session_enter(struct session *session, struct inode *inode)
 {
-	struct session_key key = session_own_key(session, (__u64)inode);
+	struct session_key key =
+	    session_key_of(session, (__u64)inode, session->record.head.tgid, session->record.head.start);
 	__u32 number = session->slot;
 
 	session_hold(session);

@@ -60,24 +60,26 @@ static __always_inline __u32 low_half(const void *pointer)
 	return half;
 }
 
-static __always_inline struct session_key session_key(const void *inode, __u32 number, __u32 generation,
-						      __u32 tgid, __u64 start)
+/* `sb` is the low half of the super block's address. */
+static __always_inline struct session_key session_key(const void *inode, __u32 sb, __u32 number,
+						      __u32 generation, __u32 tgid, __u64 start)
 {
 	struct session_key key = {
 	    .address = low_half(inode),
-	    .identity = number ^ generation ^ (__u32)(start >> 20) << 8,
+	    .identity = sb ^ number ^ generation ^ (__u32)(start >> 20) << 8,
 	    .tgid = tgid,
 	};
 
 	return key;
 }
 
-static __always_inline struct session_key session_own_key(struct session *session, __u64 inode)
+/* The key of the same inode's session of another process, or of this one. */
+static __always_inline struct session_key session_key_of(struct session *session, __u64 inode, __u32 tgid,
+							 __u64 start)
 {
 	struct kf_file *record = &session->record;
 
-	return session_key((void *)inode, record->inode, record->generation, record->head.tgid,
-			   record->head.start);
+	return session_key((void *)inode, session->sb, record->inode, record->generation, tgid, start);
 }
 
 /* Inodes lie in slabs and are numbered in turn: their low bits differ. */
@@ -263,27 +265,29 @@ __noinline int session_end(__u32 number, __u32 alive, __u32 cause)
 {
 	struct session *session = session_at(number);
 	struct session_key key;
+	__u32 holds = 1;
 	__u64 inode;
 	__u8 one = 1;
 
 	if (!session)
 		return 0;
 	inode = session->inode;
-	key = session_own_key(session, inode);
+	key = session_key_of(session, inode, session->record.head.tgid, session->record.head.start);
 	session->inode = 0; /* no hint leads here any more */
-	if (bpf_map_delete_elem(&sessions, &key)) {
-		session_put(session);
-		return 0;
+	if (!bpf_map_delete_elem(&sessions, &key)) {
+		COUNT(sessions_closed, 1);
+		session->record.cause = cause;
+		if (alive)
+			read_attributes(inode, &session->record);
+		if (session->holders <= 1 || bpf_map_update_elem(&dying, &number, &one, BPF_ANY))
+			goto bury;
 	}
-	COUNT(sessions_closed, 1);
-	session->record.cause = cause;
-	if (alive)
-		read_attributes(inode, &session->record);
-	if (session->holders <= 1 || bpf_map_update_elem(&dying, &number, &one, BPF_ANY))
-		session_bury(number, 1);
-	else
-		session_put(session);
-	return 0;
+	holds = 0;
+	__sync_fetch_and_add(&session->holders, -1);
+	if (session->holders > 0 || bpf_map_delete_elem(&dying, &number))
+		return 0;
+bury:
+	return session_bury(number, holds);
 }
 
 #endif

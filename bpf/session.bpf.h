@@ -43,8 +43,8 @@ static __always_inline struct session *session_hinted(bool direct, struct inode 
 static __always_inline struct session *session_lookup(bool direct, struct target *target)
 {
 	struct session_key key =
-	    session_key(target->inode, target->number, GET(direct, target->inode, i_generation), target->tgid,
-			target->start);
+	    session_key(target->inode, low_half(GET(direct, target->inode, i_sb)), target->number,
+			GET(direct, target->inode, i_generation), target->tgid, target->start);
 	__u32 *slot = bpf_map_lookup_elem(&sessions, &key), number;
 	struct session *session;
 
@@ -59,7 +59,7 @@ static __always_inline struct session *session_lookup(bool direct, struct target
 		*session_hint(key.address, target->number, key.tgid) = number;
 		return session;
 	}
-	session_end(number, false, KF_CAUSE_REUSE);
+	session_put(session);
 	return 0;
 }
 

@@ -46,6 +46,9 @@ enum {
 	HOOK_fput_entry,
 	HOOK_vfs_read,
 	HOOK_vfs_write,
+	HOOK_d_delete,
+	HOOK_d_move,
+	HOOK_notify_change,
 };
 
 #define ENTRY(section, hook, suffix, entry)                                                                  \

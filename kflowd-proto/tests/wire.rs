@@ -17,7 +17,7 @@ fn records() {
         assert_eq!(Kind::from_raw(kind as u16), Some(kind));
     }
     assert_eq!([Kind::from_raw(0), Kind::from_raw(6)], [None; 2]);
-    assert_eq!((FileEvent::Delete as usize, Cause::Reuse as u32, Tag::Origin as u16), (10, 8, 6));
+    assert_eq!((FileEvent::Delete as usize, Cause::Stop as u32, Tag::Origin as u16), (10, 7, 6));
 }
 
 #[cfg(not(loom))]
