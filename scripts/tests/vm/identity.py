@@ -269,12 +269,13 @@ def program_started_by_the_kernel(c):
     while not (c / "b").exists():
         time.sleep(0.05)
     pattern.write_text(before)
-    yield lambda records: by_the_handler(c, records, int((c / "b").read_text()))
+    pid = int((c / "b").read_text())
+    yield lambda records: by_the_handler(records, pid)
 
 
-def by_the_handler(c, records, pid):
-    (written,) = find(records, FilePath=f"{c.directory}/", File="a", ProcPID=pid)
-    (core,) = find(records, FilePath=f"{c.directory}/", File="core", FileEvents=lambda events: "CREATE" in events)
+def by_the_handler(records, pid):
+    (written,) = find(records, File="a", ProcPID=pid)
+    (core,) = find(records, File="core", FileEvents=lambda events: "CREATE" in events)
     assert written["Proc"] == "interp/handler" and written["ProcParent"].strip("[]") == "kthreadd", written
     assert (written["ProcPPID"], written["ProcUID"]) == (2, 0), written
     assert written["FileEvents"] == {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1}, written

@@ -9,7 +9,6 @@ import signal
 import calls
 import children
 from cases import ANY, case, record, run
-from kflowd import find
 from workload import create
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -153,11 +152,10 @@ def exec_keeps_the_process(c):
         os.execv(first, [first, "-c", f"printf x > {c / 'b'}; exec {second} -c 'printf x > {c / 'c'}'"])
 
     pid = children.run(work)
-    yield lambda records: one_process(c, records, pid)
+    yield lambda records: one_process(records, pid)
 
 
-def one_process(c, records, pid):
-    mine = find(records, FilePath=f"{c.directory}/")
+def one_process(mine, pid):
     assert [(entry["File"], entry["Proc"]) for entry in mine] == [("a", ME), ("b", "first"), ("c", "second")], mine
     assert {(entry["ProcPID"], entry["ProcPPID"], entry["ProcParent"]) for entry in mine} == {(pid, os.getpid(), ME)}, mine
     assert len({entry["ProcStart"] for entry in mine}) == 1, mine

@@ -56,6 +56,7 @@ class Case:
         self.directory = fresh(name, root)
         self.notes = []
         self.expected = None
+        self.seen = []
         self.error = None
         self.steps = function(self)
 
