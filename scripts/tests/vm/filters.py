@@ -1,145 +1,154 @@
 #!/usr/bin/env python3
-"""What is not reported: reads of kernel file systems, kflowd itself, and the pipeline that kflowd writes into."""
+"""The default filter: kernel file systems are reported only when something is modified, all others always."""
 
 import contextlib
 import os
 import pathlib
-import signal
 
 import calls
-from kflowd import Kflowd, find
-from tests import main, test
+from cases import case, record, run
+from kernelfiles import READABLE, of_this_process, read, real_path, write
 from workload import create
 
-ARGS = ("-o", "json-min", "-x")
 NEW = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1}
-# Regular files that every kernel has; /sys/kernel/tracing is tracefs, /sys/kernel/debug debugfs.
-READABLE = (
-    "/proc/self/status", "/proc/sys/kernel/ostype", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/uevent_seqnum",
-    "/sys/fs/cgroup/cgroup.controllers", "/sys/kernel/tracing/available_tracers",
-)
-
-
-def read(path):
-    with open(path, "rb", buffering=0) as file:
-        assert file.read(100) is not None
-
-
-def write(path, text):
-    fd = os.open(path, os.O_WRONLY)
-    os.write(fd, text)
-    os.close(fd)
-
-
-def mine(records):
-    return find(records, InfoMonitor="filesystem", ProcPID=os.getpid())
-
-
-def kernel_files(records):
-    """This process's records of files below /proc and /sys: full path and events."""
-    return [
-        (record["FilePath"] + record["File"], record["FileEvents"])
-        for record in mine(records)
-        if record["FilePath"].startswith(("/proc/", "/sys/"))
-    ]
+GROUP = pathlib.Path("/sys/fs/cgroup/test")
 
 
 @contextlib.contextmanager
 def control_group():
-    group = pathlib.Path("/sys/fs/cgroup/test")
-    group.mkdir()
+    GROUP.mkdir()
     try:
-        yield group
+        yield
     finally:
-        pathlib.Path("/sys/fs/cgroup/cgroup.procs").write_text(f"{os.getpid()}")
-        group.rmdir()
+        GROUP.parent.joinpath("cgroup.procs").write_text(f"{os.getpid()}")
+        GROUP.rmdir()
 
 
-def in_memory(name):
-    """A file without a file system; a pipe and a socket are none at all."""
-    fd = os.memfd_create(name)
+def only(c, path, *expected):
+    """A judge: this process's records of a kernel file are these events, in order."""
+
+    def judge(_):
+        found = [events for name, events in of_this_process(c.seen) if name == real_path(path)]
+        assert found == list(expected), found
+
+    return judge
+
+
+@case
+def reads_are_not_reported(c):
+    yield
+    for path in READABLE:
+        read(path)
+    yield lambda _: none_of_them(c)
+
+
+def none_of_them(c):
+    paths = {real_path(path) for path in READABLE}
+    found = [entry for entry in of_this_process(c.seen) if entry[0] in paths]
+    assert not found, found
+
+
+@case
+def write_to_proc(c):
+    path = pathlib.Path("/proc/sys/kernel/core_pattern")
+    yield
+    write(path, path.read_bytes())
+    yield only(c, path, {"MODIFY": 1, "CLOSE_WRITE": 1})
+
+
+@case
+def write_to_tracefs(c):
+    path = "/sys/kernel/tracing/tracing_on"
+    yield
+    write(path, b"1")
+    write(path, b"1")
+    yield only(c, path, *[{"MODIFY": 1, "CLOSE_WRITE": 1}] * 2)
+
+
+@case
+def write_to_sysfs(c):
+    path = pathlib.Path("/sys/kernel/mm/ksm/run")
+    yield
+    write(path, path.read_bytes())
+    yield only(c, path, {"MODIFY": 1, "CLOSE_WRITE": 1})
+
+
+@case
+def write_to_a_control_group(c):
+    yield
+    write(GROUP / "cgroup.procs", b"%d" % os.getpid())
+    yield only(c, GROUP / "cgroup.procs", {"MODIFY": 1, "CLOSE_WRITE": 1})
+
+
+@case
+def opened_for_writing_and_not_modified(c):
+    path = "/proc/self/oom_score_adj"
+    yield
+    for flags in (os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC):
+        os.close(os.open(path, flags))
+    yield only(c, path)
+
+
+@case
+def file_in_memory(c):
+    """A memfd has no directory; only the one that is written is shown."""
+    yield
+    fd = os.memfd_create("written")
     os.write(fd, b"x")
     os.pread(fd, 1, 0)
     os.close(fd)
+    fd = os.memfd_create("only-made")
+    os.pread(fd, 1, 0)
+    os.close(fd)
+    yield lambda _: one_in_memory(c)
 
 
-@test
-def kernel_files_only_when_modified(directory):
-    # Every write changes nothing: the value is the one that is there.
-    nothing = {"/proc/self/oom_score_adj": b"0", "/sys/kernel/tracing/tracing_on": b"1"}
-    pattern = pathlib.Path("/proc/sys/kernel/core_pattern")
-    with control_group() as group, Kflowd(args=ARGS) as k:
-        for path in READABLE:
-            read(path)
-        for path, text in nothing.items():
-            write(path, text)
-        write(pattern, pattern.read_bytes())
-        write(group / "cgroup.procs", b"%d" % os.getpid())
-        in_memory("written")
-        os.close(os.memfd_create("only-made"))
-        records = k.stop().records
-    modified = {"MODIFY": 1, "CLOSE_WRITE": 1}
-    paths = [f"/proc/{os.getpid()}/oom_score_adj", "/sys/kernel/tracing/tracing_on", str(pattern), f"{group}/cgroup.procs"]
-    assert kernel_files(records) == [(path, modified) for path in paths], kernel_files(records)
-    (memory,) = [record for record in mine(records) if record["File"].startswith("memfd:")]
-    assert memory["File"] == "memfd:written" and memory["FileEvents"]["MODIFY"] == 1, memory
+def one_in_memory(c):
+    found = [entry for entry in of_this_process(c.seen) if "memfd:" in entry[0]]
+    assert [name for name, _ in found] == ["/memfd:written"] and found[0][1]["MODIFY"] == 1, found
 
 
-@test
-def opened_for_writing_is_not_modified(directory):
-    with Kflowd(args=ARGS) as k:
-        for flags in (os.O_WRONLY, os.O_WRONLY | os.O_TRUNC, os.O_RDWR):
-            os.close(os.open("/proc/self/oom_score_adj", flags))
-        records = k.stop().records
-    assert kernel_files(records) == [], kernel_files(records)
+@case
+def pipes_and_sockets_are_no_files(c):
+    yield
+    out, into = os.pipe()
+    os.write(into, b"x")
+    os.read(out, 1)
+    os.close(out)
+    os.close(into)
+    yield lambda _: no_pipes(c)
 
 
-@test
-def all_files_are_shown_when_asked_for(directory):
-    with Kflowd(args=(*ARGS, "--all-files")) as k:
-        for path in READABLE:
-            read(path)
-        read_end, write_end = os.pipe()
-        os.write(write_end, b"x")
-        os.read(read_end, 1)
-        records = k.stop().records
-    expected = [path.replace("self", str(os.getpid())) for path in READABLE]
-    events = {"OPEN": 1, "ACCESS": 1, "CLOSE_NOWRITE": 1}
-    shown = [entry for entry in kernel_files(records) if entry[0] in expected]
-    assert shown == [(path, events) for path in expected], shown
-    assert not [record for record in records if record.get("File", "").startswith("pipe")]
+def no_pipes(c):
+    found = [entry for entry in c.seen if entry["File"].startswith(("pipe:", "socket:")) or not entry["File"]]
+    assert not found, found
 
 
-@test
-def file_systems_in_memory_are_shown(directory):
+@case
+def file_systems_in_memory(c):
     """What people mount to keep files in is no kernel file system."""
+    for kind in ("ramfs", "tmpfs"):
+        (c / kind).mkdir()
+        calls.mount(kind, c / kind, kind)
+    yield
+    for place in (c / "ramfs", c / "tmpfs"):
+        create(place / "kept")
+        calls.umount(place)
+    yield [record("kept", path=f"{kind}/", **NEW, size=1, change=1, written=1) for kind in ("ramfs", "tmpfs")]
+
+
+@case
+def usual_places_in_memory(c):
     places = [pathlib.Path(path) for path in ("/dev/shm", "/run", "/tmp", "/dev")]
-    for kind in ("ramfs", "tmpfs"):
-        (directory / kind).mkdir()
-        calls.mount(kind, directory / kind, kind)
-        places.append(directory / kind)
-    with Kflowd(args=ARGS) as k:
-        for place in places:
-            create(place / "kept")
-        records = find(k.stop().records, File="kept")
-    for kind in ("ramfs", "tmpfs"):
-        calls.umount(directory / kind)
-    assert [(record["FilePath"], record["FileEvents"]) for record in records] == [(f"{place}/", NEW) for place in places]
+    yield
+    for place in places:
+        create(place / "kept-in-memory")
+    yield lambda _: kept(c, places)
 
 
-@test
-def pipeline_does_not_feed_itself(directory):
-    """`kflowd | tee file` as a shell's job: what its other members do is not reported, or there would be no end."""
-    script = f"set -m; (echo $BASHPID >{directory}/pid; exec kflowd-probe \"$@\") | tee {directory}/out"
-    with Kflowd(args=ARGS, command=("bash", "-c", script, "bash")) as k:
-        create(directory / "seen")
-        k.wait_for(File="seen")
-        os.kill(int((directory / "pid").read_text()), signal.SIGTERM)
-        assert k.process.wait(60) == 0, k.stderr
-        records = k.stop().records
-    assert find(records, File="seen", FileEvents=NEW), records
-    assert not find(records, File="out"), find(records, File="out")
-    assert len((directory / "out").read_bytes().splitlines()) == len(records)
+def kept(c, places):
+    found = [(entry["FilePath"], entry["FileEvents"]) for entry in c.seen if entry["File"] == "kept-in-memory"]
+    assert found == [(f"{place}/", NEW) for place in places], found
 
 
-main()
+run(during=control_group)
