@@ -98,10 +98,19 @@ def write_takes_set_id_bits_away(c):
             file.write(b"x")
 
     pid = children.run(work)
-    yield [record(
-        "a", OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=1, change=1, written=1, pid=pid,
-        FilePermissions="0777/-rwxrwxrwx",
-    )]
+    yield [
+        record(
+            "a",
+            OPEN=1,
+            MODIFY=1,
+            CLOSE_WRITE=1,
+            size=1,
+            change=1,
+            written=1,
+            pid=pid,
+            FilePermissions="0777/-rwxrwxrwx",
+        )
+    ]
 
 
 @case
@@ -111,8 +120,17 @@ def symbolic_link(c):
     os.chown(c / "s", 1000, 1000, follow_symlinks=False)
     os.utime(c / "s", ns=(1, 2), follow_symlinks=False)
     os.setxattr(c / "s", "trusted.x", b"1", follow_symlinks=False)
-    yield [record("s", ATTRIB=3, size=6, FileMode="symlink", FilePermissions="0777/lrwxrwxrwx", FileUser="alice",
-                  FileModificationTimeChange=ANY)]
+    yield [
+        record(
+            "s",
+            ATTRIB=3,
+            size=6,
+            FileMode="symlink",
+            FilePermissions="0777/lrwxrwxrwx",
+            FileUser="alice",
+            FileModificationTimeChange=ANY,
+        )
+    ]
 
 
 @case
@@ -186,11 +204,18 @@ def times_of_access_and_change(c):
     fd = os.open(path, os.O_RDONLY)
     os.utime(fd, ns=(7_123_456_789, 1_234_567_891))
     os.close(fd)
-    yield [record(
-        "a", OPEN=1, ATTRIB=3, CLOSE_NOWRITE=1, size=1, FileModificationTimeChange=lambda change: change and change < -1e9,
-        FileAccessTime="Thu, Jan 01 1970 00:00:07.123456789 UTC",
-        FileModificationTime="Thu, Jan 01 1970 00:00:01.234567891 UTC",
-    )]
+    yield [
+        record(
+            "a",
+            OPEN=1,
+            ATTRIB=3,
+            CLOSE_NOWRITE=1,
+            size=1,
+            FileModificationTimeChange=lambda change: change and change < -1e9,
+            FileAccessTime="Thu, Jan 01 1970 00:00:07.123456789 UTC",
+            FileModificationTime="Thu, Jan 01 1970 00:00:01.234567891 UTC",
+        )
+    ]
 
 
 def set_back(c, name, before, after):
@@ -199,7 +224,10 @@ def set_back(c, name, before, after):
     change = after - before
     shown = time.strftime("%a, %b %d %Y %H:%M:%S", time.gmtime(after // 10**9)) + f".{after % 10**9:09d} UTC"
     return record(
-        name, ATTRIB=1, size=0, FileModificationTime=shown,
+        name,
+        ATTRIB=1,
+        size=0,
+        FileModificationTime=shown,
         FileModificationTimeChange=lambda seconds: abs(seconds * 1e9 - change) <= 1e-7 * abs(change) + 1,
     )
 
@@ -208,9 +236,13 @@ def set_back(c, name, before, after):
 def change_of_time_has_a_sign(c):
     second = 10**9
     steps = {
-        "earlier": (1000 * second, 1), "later": (second, 1000 * second + 5), "a_little_earlier": (2 * second, 2 * second - 1),
-        "a_little_later": (2 * second - 1, 2 * second), "before_1970": (0, -5 * second - 250_000_000),
-        "far": (second, 2**32 * second), "half": (10 * second, 8 * second + second // 2),
+        "earlier": (1000 * second, 1),
+        "later": (second, 1000 * second + 5),
+        "a_little_earlier": (2 * second, 2 * second - 1),
+        "a_little_later": (2 * second - 1, 2 * second),
+        "before_1970": (0, -5 * second - 250_000_000),
+        "far": (second, 2**32 * second),
+        "half": (10 * second, 8 * second + second // 2),
     }
     for name, (before, _) in steps.items():
         os.utime(c.make(name), ns=(0, before))

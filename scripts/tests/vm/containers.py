@@ -6,12 +6,11 @@ import os
 import calls
 import children
 from cases import case, record, run
-from workload import create
+from workload import WRITTEN, create
 
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 1 << 18
 MNT_DETACH = 2
 SYS_PIVOT_ROOT = 155
-WRITTEN = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1, "size": 1, "change": 1, "written": 1}
 
 
 def own_mounts():
@@ -47,7 +46,7 @@ def append(path):
 
 
 def of_process(c, pid):
-    """All records of a process, wherever its files are; but for what mount(2) of an overlay tries out in its workdir."""
+    """All records of a process, wherever its files are, but for what mount(2) of an overlay tries out in workdir."""
     tried = f"{c.directory}/work/"
     return [entry for entry in c.seen if entry["ProcPID"] == pid and not entry["FilePath"].startswith(tried)]
 
@@ -74,7 +73,8 @@ def copy_of_the_host(c):
 
     pid = children.run(work)
     yield [
-        record("f", pid=pid, **WRITTEN), record("g", pid=pid, MOVED_FROM=1, MOVED_TO=1, size=1, FileOrigin="f"),
+        record("f", pid=pid, **WRITTEN),
+        record("g", pid=pid, MOVED_FROM=1, MOVED_TO=1, size=1, FileOrigin="f"),
         record("g", pid=pid, DELETE=1, size=1),
     ]
 
@@ -186,7 +186,10 @@ def overlay_of_its_own(c):
 def overlay_is_the_container_s(c, records, pid):
     changed = {"OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1}
     assert shown(of_process(c, pid)) == [
-        ("/etc/conf", changed), ("/etc/new", NEW), ("/newer", MOVED), ("/etc/conf", {"DELETE": 1})
+        ("/etc/conf", changed),
+        ("/etc/new", NEW),
+        ("/newer", MOVED),
+        ("/etc/conf", {"DELETE": 1}),
     ], shown(of_process(c, pid))
     assert all(entry["FilePath"].startswith(f"{c.directory}/work/") for entry in records), records
     conf = of_process(c, pid)[0]

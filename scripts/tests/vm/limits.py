@@ -30,9 +30,17 @@ def each_event_by_itself(directory):
         many_kinds(directory)
         records = find(k.stop().records, FilePath=f"{directory}/")
     assert [(record["File"], record["FileEvents"]) for record in records] == [
-        ("a", {"CREATE": 1}), ("a", {"OPEN": 1}), ("a", {"MODIFY": 1}), ("a", {"MODIFY": 1}), ("a", {"ACCESS": 1}),
-        ("a", {"ATTRIB": 1}), ("a", {"CLOSE_WRITE": 1}), ("b", {"MOVED_FROM": 1, "MOVED_TO": 1}), ("c", {"CREATE": 1}),
-        ("s", {"CREATE": 1}), ("c", {"DELETE": 1}),
+        ("a", {"CREATE": 1}),
+        ("a", {"OPEN": 1}),
+        ("a", {"MODIFY": 1}),
+        ("a", {"MODIFY": 1}),
+        ("a", {"ACCESS": 1}),
+        ("a", {"ATTRIB": 1}),
+        ("a", {"CLOSE_WRITE": 1}),
+        ("b", {"MOVED_FROM": 1, "MOVED_TO": 1}),
+        ("c", {"CREATE": 1}),
+        ("s", {"CREATE": 1}),
+        ("c", {"DELETE": 1}),
     ]
     assert [record.get("FileSizeChange", 0) for record in records[:7]] == [0, 0, 1, 2, 0, 0, 0], records
     assert [record["FileSize"] for record in records[:7]] == [0, 0, 1, 3, 3, 3, 3], records

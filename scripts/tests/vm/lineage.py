@@ -2,27 +2,17 @@
 """Parents: as the kernel had them at the fork, whatever becomes of them afterwards; exec changes nothing of it."""
 
 import os
-import pathlib
-import shutil
 import signal
 
 import calls
 import children
 from cases import ANY, case, record, run
-from workload import create
+from workload import WRITTEN, copied_shell, create
 
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_PARENT = 0x8000
 SYS_CLONE = 56
 ME = os.path.basename(os.readlink("/proc/self/exe"))
-WRITTEN = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1, "size": 1, "change": 1, "written": 1}
-
-
-def copied_shell(name):
-    """A program of this name that does what a shell does."""
-    place = pathlib.Path("/run/programs")
-    place.mkdir(exist_ok=True)
-    return shutil.copy(os.path.realpath("/bin/sh"), place / name)
 
 
 class Family:
@@ -157,7 +147,9 @@ def exec_keeps_the_process(c):
 
 def one_process(mine, pid):
     assert [(entry["File"], entry["Proc"]) for entry in mine] == [("a", ME), ("b", "first"), ("c", "second")], mine
-    assert {(entry["ProcPID"], entry["ProcPPID"], entry["ProcParent"]) for entry in mine} == {(pid, os.getpid(), ME)}, mine
+    assert {(entry["ProcPID"], entry["ProcPPID"], entry["ProcParent"]) for entry in mine} == {(pid, os.getpid(), ME)}, (
+        mine
+    )
     assert len({entry["ProcStart"] for entry in mine}) == 1, mine
     ages = [entry["ProcAge"] for entry in mine]
     assert ages == sorted(ages) and ages[0] > 0, ages
@@ -203,7 +195,9 @@ def two_hundred_children_at_once(c):
     pids = [children.start(lambda number=number: create(c / f"{number}")) for number in range(200)]
     for pid in pids:
         children.finish(pid)
-    yield [record(f"{number}", **WRITTEN, pid=pid, ProcPPID=os.getpid(), ProcParent=ME) for number, pid in enumerate(pids)]
+    yield [
+        record(f"{number}", **WRITTEN, pid=pid, ProcPPID=os.getpid(), ProcParent=ME) for number, pid in enumerate(pids)
+    ]
 
 
 run()

@@ -49,9 +49,7 @@ def each_name_is_the_one_used(c):
     for name in "ab":
         with open(c / name, "rb", buffering=0) as file:
             file.read(1)
-    yield [
-        record(name, OPEN=1, ACCESS=1, CLOSE_NOWRITE=1, size=1, read=1, FileMode="hardlink") for name in "ab"
-    ]
+    yield [record(name, OPEN=1, ACCESS=1, CLOSE_NOWRITE=1, size=1, read=1, FileMode="hardlink") for name in "ab"]
 
 
 @case
@@ -66,7 +64,9 @@ def link_of_a_file_that_is_open(c):
 
 
 def linked_while_open(mine):
-    assert [entry["FileEvents"] for entry in mine] == [{"CREATE": 1, "OPEN": 1, "ACCESS": 1}, {"CLOSE_NOWRITE": 1}], mine
+    assert [entry["FileEvents"] for entry in mine] == [{"CREATE": 1, "OPEN": 1, "ACCESS": 1}, {"CLOSE_NOWRITE": 1}], (
+        mine
+    )
     assert mine[0]["File"] == "b" and mine[1]["File"] in "ab", mine
     assert all(entry["FileInodeLinkCount"] == 2 for entry in mine), mine
 
@@ -93,10 +93,20 @@ def file_without_a_name_gets_one(c):
     calls.linkat(calls.AT_FDCWD, f"/proc/self/fd/{fd}", c / "a", calls.AT_SYMLINK_FOLLOW)
     os.write(fd, b"d")
     os.close(fd)
-    yield [record(
-        "a", CREATE=1, OPEN=1, MODIFY=2, CLOSE_WRITE=1, size=4, change=4, written=4, FileInodeLinkCount=1,
-        FilePermissions="0600/-rw-------",
-    )]
+    yield [
+        record(
+            "a",
+            CREATE=1,
+            OPEN=1,
+            MODIFY=2,
+            CLOSE_WRITE=1,
+            size=4,
+            change=4,
+            written=4,
+            FileInodeLinkCount=1,
+            FilePermissions="0600/-rw-------",
+        )
+    ]
 
 
 @case
@@ -124,9 +134,18 @@ def file_that_never_gets_a_name(c):
     os.write(fd, b"abc")
     refused(errno.ENOENT, calls.linkat, calls.AT_FDCWD, f"/proc/self/fd/{fd}", c / "a", calls.AT_SYMLINK_FOLLOW)
     os.close(fd)
-    yield [record(
-        f"#{inode}", OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=3, change=3, written=3, FileInodeLinkCount=0,
-    )]
+    yield [
+        record(
+            f"#{inode}",
+            OPEN=1,
+            MODIFY=1,
+            CLOSE_WRITE=1,
+            size=3,
+            change=3,
+            written=3,
+            FileInodeLinkCount=0,
+        )
+    ]
 
 
 @case
@@ -136,8 +155,14 @@ def symbolic_links(c):
     for name, target in targets.items():
         os.symlink(target, c / name)
     yield [
-        record(name, CREATE=1, size=len(target), FileMode="symlink", FileInodeLinkCount=1,
-               FilePermissions="0777/lrwxrwxrwx")
+        record(
+            name,
+            CREATE=1,
+            size=len(target),
+            FileMode="symlink",
+            FileInodeLinkCount=1,
+            FilePermissions="0777/lrwxrwxrwx",
+        )
         for name, target in targets.items()
     ]
 

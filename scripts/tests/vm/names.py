@@ -5,13 +5,11 @@ import os
 
 import children
 from cases import case, record, run
-from workload import create, deep_directory
+from workload import WRITTEN, create, deep_directory
 
 # A path of this many bytes, its slashes included, is whole; the kernel's own limit is the same.
 PATH_MAX = 4095
 MARK = "…/"
-
-WRITTEN = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1, "size": 1, "change": 1, "written": 1}
 
 
 def shown(name):
@@ -44,27 +42,72 @@ def every_byte_in_a_name(c):
 @case
 def names_that_are_hard_to_quote(c):
     yield
-    yield make_all(c, [
-        b'"', b"\\", b'\\"', b"\n", b"a\nb", b"\r\n", b"\t", b"\x1b[31mred", b"{}", b'","File": "x', b"'", b"`x`", b"$x",
-        b"%s%n", b" ", b" x ", b"...", b"-rf", b"x (deleted)", b"\\u0041", b"\x7f", b"\x01\x02\x03", b"null", b"\x1e",
-    ])
+    yield make_all(
+        c,
+        [
+            b'"',
+            b"\\",
+            b'\\"',
+            b"\n",
+            b"a\nb",
+            b"\r\n",
+            b"\t",
+            b"\x1b[31mred",
+            b"{}",
+            b'","File": "x',
+            b"'",
+            b"`x`",
+            b"$x",
+            b"%s%n",
+            b" ",
+            b" x ",
+            b"...",
+            b"-rf",
+            b"x (deleted)",
+            b"\\u0041",
+            b"\x7f",
+            b"\x01\x02\x03",
+            b"null",
+            b"\x1e",
+        ],
+    )
 
 
 @case
 def names_beyond_ascii(c):
     yield
-    yield make_all(c, [
-        name.encode() for name in ("ä", "Ω", "\u2028", "\ufeff", "\ufffd", "日本語", "🦀", "€" * 85, "e\u0301", "\u0085")
-    ])
+    yield make_all(
+        c,
+        [
+            name.encode()
+            for name in ("ä", "Ω", "\u2028", "\ufeff", "\ufffd", "日本語", "🦀", "€" * 85, "e\u0301", "\u0085")
+        ],
+    )
 
 
 @case
 def names_that_are_not_utf8(c):
     yield
-    yield make_all(c, [
-        b"\xff", b"\xfe\xff", b"a\x80b", b"\xc3", b"\xc3(", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82",
-        b"\xf0\x9f\xa6", b"\xe2\x82\xacx\xff\xe2", b"\xff" * 255, b"\xf5\x80", b"\xe0\x80\x80", b"x\xf0\x9f\xa6\x80\xf0",
-    ])
+    yield make_all(
+        c,
+        [
+            b"\xff",
+            b"\xfe\xff",
+            b"a\x80b",
+            b"\xc3",
+            b"\xc3(",
+            b"\xc0\xaf",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xe2\x82",
+            b"\xf0\x9f\xa6",
+            b"\xe2\x82\xacx\xff\xe2",
+            b"\xff" * 255,
+            b"\xf5\x80",
+            b"\xe0\x80\x80",
+            b"x\xf0\x9f\xa6\x80\xf0",
+        ],
+    )
 
 
 @case
@@ -179,8 +222,13 @@ def name_that_is_not_utf8_moved(c):
     yield [
         record("old\ufffd", **WRITTEN),
         record(
-            "new\ufffd", MOVED_FROM=1, MOVED_TO=1, size=1, FileOrigin="old\ufffd",
-            FileRaw=b"new\xfe".hex(), FileOriginRaw=b"old\xff".hex(),
+            "new\ufffd",
+            MOVED_FROM=1,
+            MOVED_TO=1,
+            size=1,
+            FileOrigin="old\ufffd",
+            FileRaw=b"new\xfe".hex(),
+            FileOriginRaw=b"old\xff".hex(),
         ),
     ]
 

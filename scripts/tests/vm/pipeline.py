@@ -14,7 +14,7 @@ NEW = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1}
 @test
 def pipeline_does_not_feed_itself(directory):
     """`kflowd | tee file` as a shell's job: what its other members do is not reported, or there would be no end."""
-    script = f"set -m; (echo $BASHPID >{directory}/pid; exec kflowd-probe \"$@\") | tee {directory}/out"
+    script = f'set -m; (echo $BASHPID >{directory}/pid; exec kflowd-probe "$@") | tee {directory}/out'
     with Kflowd(args=("-o", "json-min"), command=("bash", "-c", script, "bash")) as k:
         create(directory / "seen")
         k.wait_for(File="seen")

@@ -7,11 +7,10 @@ import stat
 import calls
 import children
 from cases import case, record, run
-from workload import create
+from workload import WRITTEN, create
 
 MS_BIND, MS_MOVE = 0x1000, 0x2000
 MNT_DETACH = 2
-WRITTEN = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1, "size": 1, "change": 1, "written": 1}
 READ = {"OPEN": 1, "ACCESS": 1, "CLOSE_NOWRITE": 1, "size": 1, "read": 1}
 
 
@@ -40,8 +39,11 @@ def bind_mount(c):
     calls.umount(c / "b")
     moved = {"MOVED_FROM": 1, "MOVED_TO": 1, "size": 1}
     yield [
-        record("f", path="b/", **WRITTEN), record("f", path="a/", **READ), record("g", path="b/", FileOrigin="f", **moved),
-        record("h", path="a/", FileOrigin="g", **moved), record("h", path="b/", DELETE=1, size=1),
+        record("f", path="b/", **WRITTEN),
+        record("f", path="a/", **READ),
+        record("g", path="b/", FileOrigin="f", **moved),
+        record("h", path="a/", FileOrigin="g", **moved),
+        record("h", path="b/", DELETE=1, size=1),
     ]
 
 
@@ -201,8 +203,12 @@ def other_ways_to_the_same_place(c):
     c.make("a/b/f", 1)
     yield
     inside = os.open(c / "a" / "b", os.O_PATH)
-    for path in (c / "link" / "b" / "f", c / "a" / ".." / "a" / "b" / "." / "f", f"/proc/self/root{c.directory}//a/b/f",
-                 f"/proc/self/fd/{inside}/f"):
+    for path in (
+        c / "link" / "b" / "f",
+        c / "a" / ".." / "a" / "b" / "." / "f",
+        f"/proc/self/root{c.directory}//a/b/f",
+        f"/proc/self/fd/{inside}/f",
+    ):
         read(path)
     read("f", directory=inside)
     os.close(inside)

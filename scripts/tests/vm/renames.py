@@ -10,6 +10,7 @@ from cases import case, record, run
 from disks import Disks
 from workload import create, refused
 
+
 def moved(name, origin, size=1, **more):
     """The record of a file that moved."""
     return record(name, MOVED_FROM=1, MOVED_TO=1, size=size, FileOrigin=str(origin), **more)
@@ -245,7 +246,9 @@ def four_threads_at_once(c):
     for thread in threads:
         thread.join()
     yield [
-        moved(f"{number + 1}", f"{number}", path=f"{directory.name}/") for directory in directories for number in range(50)
+        moved(f"{number + 1}", f"{number}", path=f"{directory.name}/")
+        for directory in directories
+        for number in range(50)
     ]
 
 

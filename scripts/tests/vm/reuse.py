@@ -3,14 +3,12 @@
 
 import os
 import pathlib
-import shutil
 
 import children
 from cases import case, record, run
-from workload import create
+from workload import WRITTEN, copied_shell, create
 
 ME = os.path.basename(os.readlink("/proc/self/exe"))
-WRITTEN = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1, "size": 1, "change": 1, "written": 1}
 LAST_PID = pathlib.Path("/proc/sys/kernel/ns_last_pid")
 PID_MAX = pathlib.Path("/proc/sys/kernel/pid_max")
 TRIES = 100
@@ -39,9 +37,7 @@ def with_pid(pid, work):
 
 def shell_as(name, command):
     """Becomes a program of this name that runs the command."""
-    place = pathlib.Path("/run/programs")
-    place.mkdir(exist_ok=True)
-    program = shutil.copy(os.path.realpath("/bin/sh"), place / name)
+    program = copied_shell(name)
     return lambda: os.execv(program, [name, "-c", command])
 
 
@@ -58,9 +54,13 @@ def process_id_of_another_program(c):
 
 def three_processes(records, pid):
     assert [(entry["File"], entry["Proc"], entry["ProcPID"]) for entry in records] == [
-        ("first", "first", pid), ("none", ME, pid), ("second", "second", pid)
+        ("first", "first", pid),
+        ("none", ME, pid),
+        ("second", "second", pid),
     ], records
-    assert all(entry["FileEvents"] == {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1} for entry in records), records
+    assert all(entry["FileEvents"] == {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1} for entry in records), (
+        records
+    )
     starts = [entry["ProcStart"] for entry in records]
     assert len(set(starts)) == 3, starts
 
@@ -93,7 +93,9 @@ def fifty_processes_of_one_id(c):
 
 
 def fifty_lives(records, pid):
-    assert [entry["FileEvents"] for entry in records] == [{"ATTRIB": 1}] * 50, [entry["FileEvents"] for entry in records]
+    assert [entry["FileEvents"] for entry in records] == [{"ATTRIB": 1}] * 50, [
+        entry["FileEvents"] for entry in records
+    ]
     assert {entry["ProcPID"] for entry in records} == {pid}
     assert len({entry["ProcStart"] for entry in records}) == 50
 

@@ -29,9 +29,14 @@ def as_stat(path):
     """The keys that stat and the table of mounts know."""
     found = os.lstat(path)
     return {
-        "FileInode": found.st_ino, "FileInodeLinkCount": found.st_nlink, "FileUID": found.st_uid, "FileGID": found.st_gid,
-        "FileDevice": shown_device(path), "FileAccessTime": shown_time(found.st_atime_ns),
-        "FileStatusChangeTime": shown_time(found.st_ctime_ns), "FileModificationTime": shown_time(found.st_mtime_ns),
+        "FileInode": found.st_ino,
+        "FileInodeLinkCount": found.st_nlink,
+        "FileUID": found.st_uid,
+        "FileGID": found.st_gid,
+        "FileDevice": shown_device(path),
+        "FileAccessTime": shown_time(found.st_atime_ns),
+        "FileStatusChangeTime": shown_time(found.st_ctime_ns),
+        "FileModificationTime": shown_time(found.st_mtime_ns),
     }
 
 
@@ -55,10 +60,19 @@ def written_again(c):
     with open(path, "ab", buffering=0) as file:
         file.write(b"more")
     after = os.stat(path).st_mtime_ns
-    yield [record(
-        "a", OPEN=1, MODIFY=1, CLOSE_WRITE=1, size=5, change=4, written=4, FileModificationTimeChange=near(after - 2 * 10**9),
-        **as_stat(path),
-    )]
+    yield [
+        record(
+            "a",
+            OPEN=1,
+            MODIFY=1,
+            CLOSE_WRITE=1,
+            size=5,
+            change=4,
+            written=4,
+            FileModificationTimeChange=near(after - 2 * 10**9),
+            **as_stat(path),
+        )
+    ]
 
 
 @case
@@ -67,7 +81,9 @@ def only_read(c):
     yield
     with open(path, "rb", buffering=0) as file:
         file.read(1)
-    yield [record("a", OPEN=1, ACCESS=1, CLOSE_NOWRITE=1, size=1, read=1, FileModificationTimeChange=None, **as_stat(path))]
+    yield [
+        record("a", OPEN=1, ACCESS=1, CLOSE_NOWRITE=1, size=1, read=1, FileModificationTimeChange=None, **as_stat(path))
+    ]
 
 
 @case
@@ -80,10 +96,21 @@ def looked_at_between_the_writes(c):
             os.stat(c / "a")
         os.fchmod(file.fileno(), 0o600)
         os.stat(c / "a")
-    yield [record(
-        "a", CREATE=1, OPEN=1, MODIFY=3, ATTRIB=1, CLOSE_WRITE=1, size=3, change=3, written=3, FileModificationTimeChange=ANY,
-        **as_stat(c / "a"),
-    )]
+    yield [
+        record(
+            "a",
+            CREATE=1,
+            OPEN=1,
+            MODIFY=3,
+            ATTRIB=1,
+            CLOSE_WRITE=1,
+            size=3,
+            change=3,
+            written=3,
+            FileModificationTimeChange=ANY,
+            **as_stat(c / "a"),
+        )
+    ]
 
 
 @case
@@ -102,7 +129,11 @@ def set_by_hand(c):
     before = os.stat(path).st_mtime_ns
     yield
     os.utime(path, ns=(1_000_000_001, 1_600_000_000_987_654_321))
-    yield [record("a", ATTRIB=1, size=0, FileModificationTimeChange=near(1_600_000_000_987_654_321 - before), **as_stat(path))]
+    yield [
+        record(
+            "a", ATTRIB=1, size=0, FileModificationTimeChange=near(1_600_000_000_987_654_321 - before), **as_stat(path)
+        )
+    ]
 
 
 @case

@@ -20,7 +20,6 @@ def total(records, key):
     return sum(record["FileEvents"].get(key, 0) if key.isupper() else record.get(key, 0) for record in records)
 
 
-
 def wait_for_total(k, name, event, number):
     """Waits until the file's records hold so many events of a kind; each wait is for a record."""
     seen = 0
@@ -53,7 +52,11 @@ def idle(directory):
     whole = {"CREATE": 1, "OPEN": 1, "MODIFY": 2, "CLOSE_WRITE": 1}
     written, read = of_file(records, "open"), of_file(records, "closed")
     assert {event: total(written, event) for event in whole} == whole and total(written, "FileEventCount") == 5, written
-    assert (total(written, "FileSizeChange"), total(written, "FileBytesWritten"), written[-1]["FileSize"]) == (3, 3, 3), written
+    assert (total(written, "FileSizeChange"), total(written, "FileBytesWritten"), written[-1]["FileSize"]) == (
+        3,
+        3,
+        3,
+    ), written
     whole = {"OPEN": 1, "ATTRIB": 1, "ACCESS": 1, "CLOSE_NOWRITE": 1}
     assert {event: total(read, event) for event in whole} == whole and total(read, "FileEventCount") == 4, read
 

@@ -9,11 +9,10 @@ import threading
 import calls
 import children
 from cases import case, record, run
-from workload import create
+from workload import WRITTEN, create
 
 SYS_SETRESUID = 117
 OVERFLOW = 65534
-WRITTEN = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1, "size": 1, "change": 1, "written": 1}
 
 
 def open_to_all(c):
@@ -72,7 +71,9 @@ def user_that_is_made_meanwhile(c):
         new.write_text(path.read_text() + line)
         new.rename(path)
     pid = as_user(c / "a", 4242, 4343)
-    yield [record("a", **WRITTEN, pid=pid, **owned(4242, 4343), ProcUser="carol", FileUser="carol", ProcGroup="singers")]
+    yield [
+        record("a", **WRITTEN, pid=pid, **owned(4242, 4343), ProcUser="carol", FileUser="carol", ProcGroup="singers")
+    ]
 
 
 @case
@@ -126,10 +127,22 @@ def set_user_id_program(c):
         os.execv(program, [program, c / "a"])
 
     pid = children.run(work)
-    yield [record(
-        "a", CREATE=1, OPEN=1, ATTRIB=1, CLOSE_WRITE=1, size=0, pid=pid, ProcUID=1000, ProcGID=1000, FileUID=0, FileGID=0,
-        Proc="touch-as-root",
-    )]
+    yield [
+        record(
+            "a",
+            CREATE=1,
+            OPEN=1,
+            ATTRIB=1,
+            CLOSE_WRITE=1,
+            size=0,
+            pid=pid,
+            ProcUID=1000,
+            ProcGID=1000,
+            FileUID=0,
+            FileGID=0,
+            Proc="touch-as-root",
+        )
+    ]
 
 
 @case
@@ -211,7 +224,9 @@ def user_namespace_without_a_map(c):
             file.read(1)
 
     pid = children.run(work)
-    yield [record("a", OPEN=1, ACCESS=1, CLOSE_NOWRITE=1, size=1, read=1, pid=pid, ProcUID=1000, ProcGID=1000, FileUID=0)]
+    yield [
+        record("a", OPEN=1, ACCESS=1, CLOSE_NOWRITE=1, size=1, read=1, pid=pid, ProcUID=1000, ProcGID=1000, FileUID=0)
+    ]
 
 
 run()

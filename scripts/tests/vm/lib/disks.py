@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import subprocess
 
 from mounts import filesystem
 
@@ -18,7 +17,6 @@ class Disks:
 
     @contextlib.contextmanager
     def mounted(self):
-        subprocess.run(["modprobe", "loop"], check=True)
         with contextlib.ExitStack() as stack:
             for kind in self.kinds:
                 self.places[kind] = pathlib.Path("/root/t") if kind == "ext4" else stack.enter_context(filesystem(kind))

@@ -1,6 +1,12 @@
 """Small pieces of work that many VM tests are made of."""
 
 import os
+import pathlib
+import shutil
+
+# The record of a file that create() has made, with the text it has by default.
+WRITTEN = {"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1, "size": 1, "change": 1, "written": 1}
+PROGRAMS = pathlib.Path("/run/programs")
 
 
 def create(path, directory=None, text=b"x"):
@@ -32,3 +38,9 @@ def refused(error, call, *arguments, **keys):
         assert raised.errno == error, f"{call.__name__}{arguments}: {raised}"
         return
     raise AssertionError(f"{call.__name__}{arguments} did not fail")
+
+
+def copied_shell(name):
+    """A program of this name that does what a shell does, outside of what the cases look at."""
+    PROGRAMS.mkdir(exist_ok=True)
+    return shutil.copy(os.path.realpath("/bin/sh"), PROGRAMS / name)
