@@ -6,9 +6,13 @@ from kflowd import find
 
 # Regular files that every kernel has; /sys/kernel/tracing is tracefs.
 READABLE = (
-    "/proc/self/status", "/proc/sys/kernel/ostype", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/uevent_seqnum",
-    "/sys/fs/cgroup/cgroup.controllers", "/sys/kernel/tracing/available_tracers",
-)  # fmt: skip
+    "/proc/self/status",
+    "/proc/sys/kernel/ostype",
+    "/sys/kernel/mm/transparent_hugepage/enabled",
+    "/sys/kernel/uevent_seqnum",
+    "/sys/fs/cgroup/cgroup.controllers",
+    "/sys/kernel/tracing/available_tracers",
+)
 
 
 def read(path):
