@@ -151,4 +151,4 @@ def kept(c, places):
     assert found == [(f"{place}/", NEW) for place in places], found
 
 
-run(during=control_group)
+run(control_group)

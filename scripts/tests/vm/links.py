@@ -9,7 +9,7 @@ import stat
 import calls
 import children
 from cases import case, record, run
-from disks import Disks
+from disks import disks
 from workload import create, refused
 
 
@@ -273,5 +273,4 @@ def deleted_while_it_is_open(c):
     ]
 
 
-disks = Disks()
-run(roots=disks.roots, during=disks.mounted)
+run(disks)

@@ -7,7 +7,7 @@ import threading
 
 from calls import RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, renameat2
 from cases import case, record, run
-from disks import Disks
+from disks import disks
 from workload import create, refused
 
 
@@ -252,5 +252,4 @@ def four_threads_at_once(c):
     ]
 
 
-disks = Disks()
-run(roots=disks.roots, during=disks.mounted)
+run(disks)

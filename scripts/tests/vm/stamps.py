@@ -6,7 +6,7 @@ import pathlib
 import time
 
 from cases import ANY, case, record, run
-from disks import Disks
+from disks import disks
 from workload import create
 
 
@@ -171,5 +171,4 @@ def unlinked(c):
     yield [record("a", DELETE=1, size=3, FileMode="hardlink", **{**left, "FileInodeLinkCount": 2})]
 
 
-disks = Disks()
-run(roots=disks.roots, during=disks.mounted)
+run(disks)
