@@ -95,6 +95,7 @@ def program_by_a_symbolic_link(c):
     """The program is the file that runs; the thread has the name by which it was run."""
     program = copied_shell("real")
     link = pathlib.Path(program).with_name("other")
+    link.unlink(missing_ok=True)
     link.symlink_to("real")
     yield
     pid = shell(link, "-c", f"printf x > {c / 'a'}")

@@ -43,4 +43,5 @@ def refused(error, call, *arguments, **keys):
 def copied_shell(name):
     """A program of this name that does what a shell does, outside of what the cases look at."""
     PROGRAMS.mkdir(exist_ok=True)
+    (PROGRAMS / name).unlink(missing_ok=True)
     return shutil.copy(os.path.realpath("/bin/sh"), PROGRAMS / name)
