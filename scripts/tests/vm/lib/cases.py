@@ -12,7 +12,8 @@
     run()
 
 Every record of a file below the case's directory has to be expected, in full: its events, path, size, change
-of size and bytes; where the kernel has a choice, the second yield gives a function that looks at the records instead.
+of size and bytes; where the kernel has a choice, the second yield gives a function that looks at the records instead
+(at `c.seen` for those of all cases, where the path does not begin with the directory).
 What follows it runs after kflowd has ended.
 """
 
@@ -55,6 +56,7 @@ class Case:
         self.directory = fresh(name, root)
         self.notes = []
         self.expected = None
+        self.seen = []
         self.error = None
         self.steps = function(self)
 
@@ -83,6 +85,7 @@ class Case:
 
     def compare(self, records):
         """Takes each expected record out of those of the directory, of which none may be left."""
+        self.seen = records
         left = [entry for entry in records if entry["FilePath"].startswith(f"{self.directory}/")]
         if callable(self.expected):
             self.expected(left)
