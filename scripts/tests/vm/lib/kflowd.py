@@ -1,6 +1,7 @@
-"""For VM tests: kflowd as a context manager, its records, and a registry of tests.
+"""For VM tests: kflowd as a context manager, and its records.
 
-    from kflowd import Kflowd, find, main, test
+    from kflowd import Kflowd, find
+    from tests import main, test
 
     @test
     def write_is_seen(directory):
@@ -13,16 +14,14 @@
 """
 
 import json
-import pathlib
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
+
+import ledger
 
 READY_SECONDS = 60
 STOP_SECONDS = 60
@@ -150,8 +149,12 @@ class Kflowd:
                 self._changed.wait(left)
         return found[0]
 
-    def stop(self, how=signal.SIGTERM):
-        """Stops kflowd in order and returns the Result."""
+    def stop(self, how=signal.SIGTERM, losses=(), restarted=False):
+        """Stops kflowd in order, checks the ledger and returns the Result.
+
+        `losses` names what the test makes on purpose, as Stage.Counter; `restarted` says that the enricher, whose
+        counts begin anew with each of its processes, did not live all the time.
+        """
         self.process.send_signal(how)
         try:
             code = self.process.wait(STOP_SECONDS)
@@ -160,7 +163,9 @@ class Kflowd:
         for reader in self._readers:
             reader.join(STOP_SECONDS)
         assert not self.malformed, f"not JSON: {self.malformed[:3]}"
+        assert code == 0, f"exit code {code}\n{self.stderr}"
         self.result = Result(code, self.stderr, self.records, [receiver.finish() for receiver in self.receivers])
+        ledger.check(self.stderr, self.records, losses, restarted)
         return self.result
 
 
@@ -174,32 +179,3 @@ def find(records, **keys):
         )
 
     return [record for record in records if matches(record)]
-
-
-_tests = []
-
-
-def test(function):
-    """Registers a test: it passes unless it raises. It gets a fresh, empty directory on ext4."""
-    _tests.append(function)
-    return function
-
-
-def main():
-    """Runs all tests, or those named on the command line, and exits."""
-    failed = 0
-    chosen = [function for function in _tests if not sys.argv[1:] or function.__name__ in sys.argv[1:]]
-    for function in chosen:
-        name = function.__name__
-        directory = pathlib.Path("/root/t") / name
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        try:
-            function(directory)
-            print(f"ok {name}", flush=True)
-        except Exception as error:
-            failed += 1
-            reason = (str(error).splitlines() or [""])[0]
-            print(f"not ok {name}: {type(error).__name__} {reason}\n{traceback.format_exc()}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
-    sys.exit(failed > 0)
