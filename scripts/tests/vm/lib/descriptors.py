@@ -46,6 +46,10 @@ class Table(Holder):
         description.holders += 1
         self.slots[number] = (description, cloexec)
 
+    def set_cloexec(self, number, cloexec):
+        if number in self.slots:
+            self.slots[number] = (self.slots[number][0], cloexec)
+
     def take(self, number):
         """Frees a number; the description that it held, or nothing."""
         return [self.slots.pop(number)[0]] if number in self.slots else []

@@ -5,7 +5,7 @@ import re
 
 import strace
 from descriptors import Description
-from names import File, canonical
+from names import LEFT_OUT, File, canonical
 
 
 def number(arg):
@@ -35,6 +35,8 @@ class FileCalls:
     def on_openat(self, process, call):
         self.open(process, call, call.args[2])
 
+    on_openat2 = on_openat
+
     def on_open(self, process, call):
         self.open(process, call, call.args[1])
 
@@ -46,8 +48,9 @@ class FileCalls:
         flags = set(re.findall(r"O_\w+", flags))
         if flags & {"O_PATH", "O_DIRECTORY"}:
             return
-        name = self.names.get(call.path)
-        if created := not name and "O_CREAT" in flags and call.path.startswith(self.names.scanned):
+        writes = bool(flags & {"O_WRONLY", "O_RDWR", "O_CREAT"})
+        name = self.names.changeable(call.path) if writes else self.names.get(call.path)
+        if created := not name and "O_CREAT" in flags and not call.path.startswith(LEFT_OUT):
             name = self.names.add(call.path, File())
             self.sums.count(process.pid, name, "CREATE")
         if not name:
@@ -160,8 +163,9 @@ class FileCalls:
     # Names.
 
     def unlink(self, process, path):
-        name = self.names.names.pop(path, None)
+        name = self.names.changeable(path)
         if name:
+            del self.names.names[path]
             self.sums.lost(process.pid, name)
 
     def on_unlink(self, process, call):
@@ -172,7 +176,7 @@ class FileCalls:
             self.unlink(process, self.path(process, call.args[1], call.args[0]))
 
     def rename(self, process, old, new):
-        name, replaced = self.names.get(old), self.names.get(new)
+        name, replaced = self.names.changeable(old), self.names.changeable(new)
         if name and replaced and name.file is replaced.file:
             return
         self.unlink(process, new)
@@ -191,6 +195,7 @@ class FileCalls:
     on_renameat2 = on_renameat
 
     def link(self, process, old, new):
+        assert self.names.changeable(new) is None, new
         self.sums.named(process.pid, self.names.add(new, self.names.get(old).file), "CREATE")
 
     def on_link(self, process, call):

@@ -6,8 +6,6 @@ import stat
 
 # Not looked at. Kernel file systems, of which kflowd shows only what is modified, and files that have no name.
 LEFT_OUT = ("/proc/", "/sys/", "/memfd:", "/dev/")
-# Not scanned: what is there is only read, so that its state now is its state then.
-UNCHANGED = ("/usr/", "/files/", "/vm/")
 
 
 class File:
@@ -38,7 +36,7 @@ def canonical(path):
 
 
 class Names:
-    """All names below the directories scanned; others when they are met, of which none may be written."""
+    """All names below the directories scanned; others when they are met, which have to be as they were before."""
 
     def __init__(self, directories):
         self.names = {}
@@ -68,12 +66,14 @@ class Names:
 
     def get(self, path):
         """The name, None where there is none or what it names is not looked at."""
-        if path in self.names or path in self.directories or not path.startswith("/") or path.startswith(LEFT_OUT):
+        if path in self.names or path.startswith((*self.scanned, *LEFT_OUT)):
             return self.names.get(path)
-        if path.startswith(self.scanned):
-            return None
-        assert path.startswith(UNCHANGED) or os.path.isdir(path), f"{path} is in no directory that was scanned"
         return self.meet(path) if os.path.lexists(path) else None
+
+    def changeable(self, path):
+        """The same of a name that is about to be changed."""
+        assert path.startswith((*self.scanned, *LEFT_OUT)), f"{path} is in no directory that was scanned"
+        return self.get(path)
 
     def follow(self, path):
         """The name at the end of symbolic links."""

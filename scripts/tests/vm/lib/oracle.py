@@ -31,10 +31,14 @@ WITHOUT_EFFECT = set(
 
 
 class Oracle(FileCalls):
-    """Made before the program runs in `cwd`; in this and the other directories it may make and change files."""
+    """Made before the program runs in `cwd`; in this and the other directories it may make and change files.
 
-    def __init__(self, cwd, *directories):
+    `copies` are programs that are not there any more when the log is played, with copies of them.
+    """
+
+    def __init__(self, cwd, *directories, copies=()):
         self.cwd = str(cwd)
+        self.copies = dict(copies)
         self.names = Names([self.cwd, *directories])
         self.sums = sums.Sums()
         self.threads = {}
@@ -60,6 +64,7 @@ class Oracle(FileCalls):
             assert handler or call.name in WITHOUT_EFFECT, f"not known: {call}"
             if handler:
                 handler(process, call)
+        self.sums.send_all()
         return self.sums.sums
 
     def enter(self, thread, process):
@@ -106,7 +111,7 @@ class Oracle(FileCalls):
 
     def on_execve(self, process, call):
         memory = Memory()
-        for image in program.images(os.path.join(process.cwd[0], text(call.args[0]))):
+        for image in program.images(os.path.join(process.cwd[0], text(call.args[0])), self.copies):
             self.load(process, memory, image)
         self.leave_memory(process)
         process.memory = memory
@@ -164,12 +169,12 @@ class Oracle(FileCalls):
         if call.args[1].startswith("F_DUPFD"):
             self.duplicate(process, call, call.args[1] == "F_DUPFD_CLOEXEC")
         elif call.args[1] == "F_SETFD":
-            description = self.opened_by(process, call.args[0])
-            if description:
-                process.table.slots[number(call.args[0])] = (description, "FD_CLOEXEC" in call.args[2])
+            process.table.set_cloexec(number(call.args[0]), "FD_CLOEXEC" in call.args[2])
 
     def on_ioctl(self, process, call):
-        assert not re.match("FICLONE|FIOCLEX|FIONCLEX|FIDEDUPE", call.args[1]), call
+        assert not re.match("FICLONE|FIDEDUPE", call.args[1]), call
+        if call.args[1] in ("FIOCLEX", "FIONCLEX"):
+            process.table.set_cloexec(number(call.args[0]), call.args[1] == "FIOCLEX")
 
     # Mappings.
 

@@ -35,9 +35,9 @@ def loader(file, head):
     return b""
 
 
-def images(path):
-    """All files that exec of `path` opens, in order."""
-    with open(path, "rb") as file:
+def images(path, copies=()):
+    """All files that exec of `path` opens, in order; `copies` are those of programs that are gone."""
+    with open(dict(copies).get(path, path), "rb") as file:
         head = file.read(HEAD)
         if head.startswith(b"#!"):
             return [Image(path, [len(head)], False), *images(os.fsdecode(head[2:].split()[0]))]

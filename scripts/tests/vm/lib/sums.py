@@ -1,7 +1,7 @@
 """What kflowd has to show of each file and process, in sums, by the rules of its records.
 
-A record has the name under which its process first met the file since the last record that ended a session:
-sessions end with the last close, and with a new or a lost name while nothing is open.
+A record has the name under which its process first met the file, or gave it since. Sessions end with the last close,
+and with a new or a lost name while nothing is open.
 """
 
 import collections
@@ -10,9 +10,12 @@ READ, WRITTEN = "bytes read", "bytes written"
 
 
 class Session:
+    """What one record adds up: `open` descriptions of the process, and what was counted since the last record."""
+
     def __init__(self, path):
         self.path = path
         self.open = 0
+        self.counts = collections.Counter()
 
 
 class Sums:
@@ -26,9 +29,9 @@ class Sums:
         return self.sessions.setdefault((pid, name.file), Session(name.path))
 
     def count(self, pid, name, event, **amounts):
-        sums = self.sums[pid, self.session(pid, name).path]
-        sums[event] += 1
-        sums.update(amounts)
+        counts = self.session(pid, name).counts
+        counts[event] += 1
+        counts.update(amounts)
 
     def transfer(self, pid, name, writes, size):
         if size:
@@ -40,24 +43,34 @@ class Sums:
 
     def closed(self, pid, name, writes):
         self.count(pid, name, "CLOSE_WRITE" if writes else "CLOSE_NOWRITE")
-        self.session(pid, name).open -= 1
-        self.end_unless_open(pid, name)
+        session = self.session(pid, name)
+        session.open -= 1
+        if session.open <= 0:
+            self.send(pid, name.file)
 
     def named(self, pid, name, *events):
         """The file got this name, which records show from now on."""
         self.session(pid, name).path = name.path
         for event in events:
             self.count(pid, name, event)
-        self.end_unless_open(pid, name)
+        self.send(pid, name.file)
 
     def lost(self, pid, name):
         """The file lost this name, or it was given to another."""
         self.count(pid, name, "DELETE")
-        self.end_unless_open(pid, name)
+        self.send(pid, name.file)
 
-    def end_unless_open(self, pid, name):
-        if self.sessions[pid, name.file].open <= 0:
-            del self.sessions[pid, name.file]
+    def send(self, pid, file):
+        """One record; the session goes on where the file is open."""
+        session = self.sessions[pid, file]
+        self.sums[pid, session.path].update(session.counts)
+        session.counts.clear()
+        if session.open <= 0:
+            del self.sessions[pid, file]
+
+    def send_all(self):
+        for pid, file in list(self.sessions):
+            self.send(pid, file)
 
 
 def of_records(records, pids, left_out):
