@@ -13,11 +13,15 @@ def pages(size):
 
 @dataclass(eq=False)
 class Description:
-    """An open file description. `name` is what it was opened by, `holders` descriptors, mappings and programs."""
+    """An open file description. `name` is what it was opened by, `holders` descriptors, mappings and programs.
+
+    One opened with O_PATH counts for nothing (`silent`).
+    """
 
     name: object
-    writes: bool
+    writes: bool = False
     holders: int = 0
+    silent: bool = False
 
 
 @dataclass

@@ -37,6 +37,10 @@ class FileCalls:
 
     on_openat2 = on_openat
 
+    def on_recvmsg(self, process, call):
+        """Descriptors that come by a socket: none of a file."""
+        assert not re.search(r"SCM_RIGHTS, cmsg_data=\[[^]]*</", call.text), call
+
     def on_open(self, process, call):
         self.open(process, call, call.args[1])
 
@@ -46,6 +50,8 @@ class FileCalls:
     def open(self, process, call, flags):
         assert "O_TMPFILE" not in flags, call
         flags = set(re.findall(r"O_\w+", flags))
+        if "O_PATH" in flags and (name := self.names.get(call.path)):
+            process.table.set(call.value, Description(name, silent=True), "O_CLOEXEC" in flags)
         if flags & {"O_PATH", "O_DIRECTORY"}:
             return
         writes = bool(flags & {"O_WRONLY", "O_RDWR", "O_CREAT"})
@@ -108,7 +114,11 @@ class FileCalls:
             self.sums.count(process.pid, name, "ATTRIB")
 
     def attribute_by_path(self, process, path, follow):
-        self.attribute(process, self.names.follow(path) if follow else self.names.get(path))
+        if own := re.fullmatch(r"/proc/(?:self|\d+)/fd/(\d+)", path):
+            description = self.opened_by(process, own[1])
+            self.attribute(process, description and description.name)
+        else:
+            self.attribute(process, self.names.follow(path) if follow else self.names.get(path))
 
     def on_fchmod(self, process, call):
         description = self.opened_by(process, call.args[0])

@@ -1,7 +1,7 @@
 """What strace saw: system calls in the order in which they took effect.
 
-A call that strace printed in two parts took effect at the second one; a fork at the first, as the child runs on
-before its parent's call returns.
+A call that strace printed in two parts took effect at the second one. A fork did at the first, as the child runs on
+before its parent's call returns; so did what frees a descriptor or an address, which another thread gets at once.
 """
 
 import re
@@ -9,9 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 
-# Calls that can change what a process has open, has mapped, or does to a file, and some that cannot.
-TRACED = "%file,%desc,%process,%memory"
-FORKS = ("clone", "clone3", "fork", "vfork")
+EARLY = ("clone", "clone3", "fork", "vfork", "close", "munmap")
 
 LINE = re.compile(r"(\d+) +(.*)")
 CALL = re.compile(r"(\w+)\((.*)\) += (.*)", re.DOTALL)
@@ -40,11 +38,11 @@ class Call:
         return split(self.text)
 
 
-def run(log, command, **options):
-    """Runs a command under strace; the log then says what it and its children did."""
+def run(log, traced, command, **options):
+    """Runs a command under strace; the log then says which of the calls `traced` it and its children made."""
     subprocess.run(
-        ["strace", "-f", "-y", "-s", "0", "--seccomp-bpf", "-e", f"trace={TRACED}", "-e", "signal=none",
-         "-o", str(log), *command],
+        ["strace", "-f", "-y", "-s", "0", "--seccomp-bpf", "-e", f"trace={','.join(f'?{name}' for name in traced)}",
+         "-e", "signal=none", "-o", str(log), *command],
         check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options,
     )
 
@@ -99,5 +97,5 @@ def calls(log):
         if EXIT.fullmatch(text):
             placed.append((at, Call(thread, "exited")))
         elif text[0] not in "+-" and (call := parse_call(thread, text)):
-            placed.append((start if call.name in FORKS else at, call))
+            placed.append((start if call.name in EARLY else at, call))
     return [call for _, call in sorted(placed, key=lambda entry: entry[0])]
