@@ -109,7 +109,7 @@ def dpkg(case):
               "mkdir -p admin/info admin/updates admin/triggers; touch admin/status admin/available"),
         check=True, cwd=case.directory, stdout=subprocess.DEVNULL,
     )
-    return shell("dpkg() { command dpkg --admindir=admin \"$@\"; }; dpkg -i first.deb; dpkg -i second.deb; dpkg -P kflowd-test")
+    return shell("dpkg() { command dpkg --admindir=$PWD/admin \"$@\"; }; dpkg -i first.deb; dpkg -i second.deb; dpkg -P kflowd-test")
 
 
 @program("/tmp")
