@@ -19,7 +19,7 @@ programs = []
 
 
 class Program:
-    """One test: what is there before, the command, where it works, what strace cannot see of it, programs gone by then."""
+    """One test: what is there before, the command, where it works, what strace cannot see, programs gone by then."""
 
     def __init__(self, function, directories):
         self.name = function.__name__
@@ -109,7 +109,9 @@ def dpkg(case):
               "mkdir -p admin/info admin/updates admin/triggers; touch admin/status admin/available"),
         check=True, cwd=case.directory, stdout=subprocess.DEVNULL,
     )
-    return shell("dpkg() { command dpkg --admindir=$PWD/admin \"$@\"; }; dpkg -i first.deb; dpkg -i second.deb; dpkg -P kflowd-test")
+    return shell("""
+        dpkg() { command dpkg --admindir=$PWD/admin "$@"; }; dpkg -i first.deb; dpkg -i second.deb; dpkg -P kflowd-test
+    """)
 
 
 @program("/tmp")
@@ -163,8 +165,9 @@ def bash(case):
         wc -l < <(sort in) >count; tee copy1 copy2 <in >/dev/null; ./called >called.out &
         wait; (exec 4>sub; echo x >&4; (echo y >&4); echo z >&4); set -o noclobber; (echo no >out) 2>refused || true
         cp in in2; mv in2 in3; ln in3 in4; ln -s in4 in5; cat in5 >/dev/null; sed -i s/line/LINE/ in3; rm in4 in5
-        dd if=in of=dd bs=100 count=3 seek=1 conv=notrunc 2>/dev/null; truncate -s 0 dd; split -l 50 in part.; sort -o in in
-        touch -a in; chmod 600 in; chown 1000 in; head -c 10 in >head; gzip -k in; xz -k in; find . -name 'part.*' -delete
+        dd if=in of=dd bs=100 count=3 seek=1 conv=notrunc 2>/dev/null; truncate -s 0 dd; split -l 50 in part.
+        sort -o in in; touch -a in; chmod 600 in; chown 1000 in; head -c 10 in >head; gzip -k in; xz -k in
+        find . -name 'part.*' -delete
     """)
 
 
