@@ -8,6 +8,9 @@ Read from stderr, as it is there for every output form:
 
 import re
 
+# In place of named losses: any may happen, and the test itself compares them with what is missing.
+COUNTED = "counted"
+
 STAGE = re.compile(r"^kflowd-enricher: (Kernel|Ring|Queue|Enricher|Stdout|Udp(?: \S+)?) (In \d+ .*)$")
 FILE_EVENTS = re.compile(r"^kflowd: probe file events (\d+) = sent (\d+) ")
 
@@ -77,6 +80,8 @@ def check(stderr, records, losses=(), restarted=False):
     """The whole ledger; `losses` are those the test makes, `restarted` says that the enricher died meanwhile."""
     stages = parse(stderr)
     check_sums(stages)
+    if losses == COUNTED:
+        return
     check_losses(stages, losses)
     if not restarted and not any(".Lost" in loss for loss in losses):
         check_records(stages, stderr, records)
