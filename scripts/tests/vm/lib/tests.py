@@ -1,7 +1,7 @@
 """The registry of tests of a file, and how they are run and reported."""
 
 import pathlib
-import shutil
+import subprocess
 import sys
 import traceback
 
@@ -19,7 +19,8 @@ def test(function):
 def fresh(name, root=DIRECTORY):
     """An empty directory."""
     directory = pathlib.Path(root) / name
-    shutil.rmtree(directory, ignore_errors=True)
+    # Not by shutil, which does not get to the bottom of the deep trees that tests make.
+    subprocess.run(["rm", "-rf", directory], check=True)
     directory.mkdir(parents=True)
     return directory
 
