@@ -135,7 +135,7 @@ int notify_change(unsigned long long *ctx)
 	session = dentry_session(&target, dentry, false);
 	if (!session)
 		return 0;
-	if (known && !session->total) {
+	if (known && !events_of(&session->record)) {
 		session->record.size_first = change.size;
 		session->record.mtime_first = change.mtime;
 	}

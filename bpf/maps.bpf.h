@@ -51,7 +51,6 @@ struct session {
 	__u64 inode;	       /* address, part of the key; 0 = this slot is free */
 	__u64 sb;	       /* address */
 	__u32 slot;	       /* where this is in `slots` */
-	__u32 total;	       /* events since the last record */
 	__s32 open;	       /* open descriptions of the inode that this process opened and nobody closed */
 	__s32 holders;	       /* events that are being counted right now */
 	__u32 flags;	       /* SESSION_* */

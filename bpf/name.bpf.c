@@ -227,7 +227,7 @@ static __always_inline void on_name(struct dentry *dentry)
 	if (!session)
 		return;
 	/* One that was open already has another name, or none. */
-	if (session->total || session->open)
+	if (session->open || events_of(&session->record))
 		session_describe_long(session->slot, plain(dentry), (__u64)noted_mount(dentry));
 	session_count(session, KF_EVENT_CREATE);
 	/* A file opened without a name, which got its first one: its close will come. */

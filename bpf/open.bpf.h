@@ -135,7 +135,7 @@ static __always_inline void session_fill(bool direct, struct session *session, s
 	record->first_time = record->bytes_read = record->bytes_written = 0;
 	for (i = 0; i < KF_EVENTS; i++)
 		record->events[i] = 0;
-	session->total = session->open = session->flags = 0;
+	session->open = session->flags = 0;
 }
 
 /* Takes a free slot for a session of `task`; NULL when there is none, which is counted, or it is not ours. */

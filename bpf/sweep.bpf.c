@@ -32,7 +32,7 @@ static __always_inline __u32 session_due(struct session *session, __u64 now)
 	/* Signed: another processor may have counted an event since `now`. */
 	if ((__s64)(now - session->record.head.time) > (__s64)idle_ns)
 		return KF_CAUSE_IDLE;
-	if (session->total && (__s64)(now - session->record.first_time) > (__s64)active_ns)
+	if (session->record.first_time && (__s64)(now - session->record.first_time) > (__s64)active_ns)
 		return KF_CAUSE_ACTIVE;
 	return 0;
 }
