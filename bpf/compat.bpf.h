@@ -136,6 +136,31 @@ static __always_inline void short_name_words(struct dentry *dentry, __u64 words[
 	words[3] = from[3];
 }
 
+/* Tracing programs may ask for a socket's cookie, which makes it one, since 5.12, as for this helper's. */
+#define HAVE_COOKIES bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_ima_inode_hash)
+
+/* Drops at a socket: sk_drops, since 6.18 of UDP a pair of counters. */
+struct numa_drop_counters {
+	struct {
+		int counter;
+	} drops0, drops1;
+} __attribute__((preserve_access_index));
+struct sock___counters {
+	struct numa_drop_counters *sk_drop_counters;
+} __attribute__((preserve_access_index));
+static __always_inline __u32 socket_drops(struct sock *sk)
+{
+	__u32 drops = BPF_CORE_READ(sk, sk_drops.counter);
+	struct numa_drop_counters *more;
+
+	if (!bpf_core_field_exists(struct sock___counters, sk_drop_counters))
+		return drops;
+	more = BPF_CORE_READ((struct sock___counters *)sk, sk_drop_counters);
+	if (more)
+		drops += BPF_CORE_READ(more, drops0.counter) + BPF_CORE_READ(more, drops1.counter);
+	return drops;
+}
+
 /* Mounts of a super block: a list of mount.mnt_instance, since 6.18 chained by mnt_next_for_sb. */
 struct super_block___list {
 	struct list_head s_mounts;

@@ -36,6 +36,7 @@ const volatile __u8 arg_symlink_dentry;
 const volatile __u8 arg_symlink_ret;
 const volatile __u8 arg_create_dentry;
 const volatile __u8 arg_create_ret;
+const volatile __u8 arg_accept_ret;
 
 /* Set by the probe once everything is attached, cleared before the last sweep: no session is opened while it
  * is 0. */

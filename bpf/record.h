@@ -154,7 +154,8 @@ struct kf_way {
 	__u32 ifindex;			 /* interface of the last packet, 0 = unknown */
 	__u32 flags_other;		 /* packets with a combination that found no place below */
 	__u32 flags_count[KF_TCP_FLAGS]; /* packets with each combination */
-	__u8 flags[KF_TCP_FLAGS]; /* combinations, as in the header: FIN 1 ... CWR 0x80; 0 = no further one */
+	__u8 flags[KF_TCP_FLAGS]; /* combinations, FIN 1 ... CWR 0x80, as the connection had them; 0 = no more
+				   */
 	__u8 pad[6];
 };
 

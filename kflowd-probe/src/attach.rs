@@ -31,6 +31,8 @@ pub(crate) struct Hook {
     kprobe: Option<&'static str>,
     /// Without this one kflowd has nothing to tell.
     required: bool,
+    /// Only for flows; all others are for files.
+    socket: bool,
 }
 
 /// Typed programs that have stand-ins (bpf/standin.bpf.c), used where the kernel preempts itself.
@@ -40,15 +42,20 @@ const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
 
 /// A function that only fexit or fentry can follow.
 const fn typed(target: &'static str, trace: &'static str) -> Hook {
-    Hook { target, trace, kprobe: None, required: false }
+    Hook { target, trace, kprobe: None, required: false, socket: false }
 }
 
 const fn tracepoint(target: &'static str, trace: &'static str) -> Hook {
-    Hook { target, trace, kprobe: None, required: true }
+    Hook { target, trace, kprobe: None, required: true, socket: false }
 }
 
 const fn function(target: &'static str, trace: &'static str, kprobe: &'static str) -> Hook {
-    Hook { target, trace, kprobe: Some(kprobe), required: false }
+    Hook { target, trace, kprobe: Some(kprobe), required: false, socket: false }
+}
+
+/// A function of the network that only fentry or fexit can follow.
+const fn socket(target: &'static str, trace: &'static str) -> Hook {
+    Hook { target, trace, kprobe: None, required: false, socket: true }
 }
 
 /// All hooks, in the order in which they attach: those that end a session before those that open one.
@@ -96,6 +103,13 @@ pub(crate) const HOOKS: &[Hook] = &[
     typed("vfs_symlink", "vfs_symlink"),
     typed("vfs_create", "vfs_create"),
     function("do_dentry_open", "do_dentry_open", "security_file_open_kprobe"),
+    socket("inet_sock_destruct", "socket_freed"),
+    socket("tcp_done", "tcp_over"),
+    socket("tcp_disconnect", "tcp_disconnected"),
+    socket("inet_csk_accept", "tcp_accept"),
+    socket("tcp_rcv_established", "tcp_received_established"),
+    socket("tcp_rcv_state_process", "tcp_received_other"),
+    socket("__tcp_transmit_skb", "tcp_transmit"),
 ];
 
 /// Asks for the processor of a task that may be preempted lazily; since 6.13.
@@ -141,15 +155,15 @@ impl Signatures {
     }
 }
 
-/// First choice for every hook; without `files` those of files stay off.
-pub(crate) fn first_ways(kernel: &Signatures, files: bool) -> Vec<Way> {
+/// First choice for every hook; without `files` or `sockets` those of files or flows stay off.
+pub(crate) fn first_ways(kernel: &Signatures, files: bool, sockets: bool) -> Vec<Way> {
     let known = |name| kernel.known(name);
     let replaced = |name| INSTEAD.iter().any(|(by, other)| *other == name && known(by));
     HOOKS
         .iter()
         .map(|hook| match hook.kprobe {
             _ if hook.required => Way::Trace,
-            _ if !files || replaced(hook.target) => Way::Off,
+            _ if !(if hook.socket { sockets } else { files }) || replaced(hook.target) => Way::Off,
             _ if known(hook.target) => Way::Trace,
             Some(_) => Way::Kprobe,
             None => Way::Off,
@@ -174,6 +188,7 @@ pub(crate) fn set_positions(kernel: &Signatures, knobs: &mut rodata) {
     knobs.arg_symlink_ret = count("vfs_symlink");
     knobs.arg_create_dentry = at("vfs_create", "dentry");
     knobs.arg_create_ret = count("vfs_create");
+    knobs.arg_accept_ret = count("inet_csk_accept");
 }
 
 /// The program that `name` is an entry of.

@@ -31,6 +31,8 @@ pub(crate) struct KernelSettings {
     pub(crate) max_events: u32,
     /// Watch files; processes are always watched.
     pub(crate) files: bool,
+    /// Watch flows.
+    pub(crate) sockets: bool,
     /// Report reads of kernel file systems too.
     pub(crate) all_files: bool,
     /// Show libbpf's messages.
@@ -154,7 +156,7 @@ fn load_and_attach(
     settings: &KernelSettings,
     kernel: &Signatures,
 ) -> Result<(KflowdSkel<'static>, Attachments), LoadError> {
-    let mut ways = attach::first_ways(kernel, settings.files);
+    let mut ways = attach::first_ways(kernel, settings.files, settings.sockets);
     let stand_ins = preemption::happens(kernel.lazy());
     loop {
         let mut skel = match open(settings, kernel, &ways, stand_ins)?.load() {
@@ -175,14 +177,16 @@ fn load_and_attach(
     }
 }
 
-/// All slots of scratch buffers and sessions are free.
+/// All slots of scratch buffers, sessions and flows are free.
 fn fill_free(skel: &KflowdSkel<'_>) -> Result<(), LoadError> {
     for slot in 0..SCRATCH_SLOTS {
         skel.maps.scratch_free.update(&[], &slot.to_ne_bytes(), MapFlags::ANY).map_err(LoadError::load)?;
     }
     // A program does it for the many sessions: one call instead of one for each.
     let over = IterOpts::Map(MapIterOpts::from_fd(skel.maps.slots.as_fd()));
-    read_once(&skel.progs.fill_slots.attach_iter_with_opts(over).map_err(LoadError::load)?)
+    read_once(&skel.progs.fill_slots.attach_iter_with_opts(over).map_err(LoadError::load)?)?;
+    let over = IterOpts::Map(MapIterOpts::from_fd(skel.maps.flow_slots.as_fd()));
+    read_once(&skel.progs.fill_flow_slots.attach_iter_with_opts(over).map_err(LoadError::load)?)
 }
 
 /// Runs an iterator over everything it has.
@@ -200,6 +204,7 @@ pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     let btf = Btf::from_vmlinux().map_err(|e| LoadError::Btf(format!("{e:#}")))?;
     let (mut skel, attachments) = load_and_attach(settings, &Signatures::read(&btf))?;
     let existing = skel.progs.process_existing.attach().map_err(LoadError::load)?;
+    let connections = skel.progs.tcp_existing.attach().map_err(LoadError::load)?;
     let sweep = Sweep::new(&skel).map_err(LoadError::load)?;
     let bss = skel.maps.bss_data.take().ok_or_else(|| LoadError::Btf("no variables in the object".into()))?;
     // Maps and their mappings live as long as the process: `bss` is one of them.
@@ -208,6 +213,10 @@ pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     // First who is there and where the host's root is, then what they do.
     read_once(&existing)?;
     variables.set_running(true);
+    // Connections that begin now have hooks of their own.
+    if settings.sockets {
+        read_once(&connections)?;
+    }
     Ok(Attached { skel, attachments, sweep, variables })
 }
 
