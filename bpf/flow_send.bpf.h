@@ -16,24 +16,35 @@
 		(told) = _all;                                                                               \
 	})
 
+/*
+ * The kernel's count of TCP packets may be ahead of ours: it skips a program that one of its own interrupts
+ * calls again, and there are more combinations of flags than places. Such packets are counted without their
+ * flags.
+ */
 static __noinline void way_tell(struct kf_way *way, struct way_told *told)
 {
-	__u64 packets;
+	__u64 known = 0;
+	__u32 other;
 	int i;
 
+	for (i = 0; i < KF_TCP_FLAGS; i++) {
+		known += way->flags_count[i];
+		TELL(way->flags_count[i], told->flags_count[i]);
+	}
+	if (known > way->packets)
+		way->packets = known;
+	other = known ? way->packets - known : 0;
+	if ((__s32)(other - told->flags_other) > 0) {
+		way->flags_other = other - told->flags_other;
+		told->flags_other = other;
+	}
+	TELL(way->packets, told->packets);
 	TELL(way->data_packets, told->data_packets);
 	TELL(way->bytes, told->bytes);
-	TELL(way->flags_other, told->flags_other);
-	packets = way->flags_other;
-	for (i = 0; i < KF_TCP_FLAGS; i++) {
-		TELL(way->flags_count[i], told->flags_count[i]);
-		packets += way->flags_count[i];
-	}
-	way->packets = packets;
 	/* The sweep may have taken the first time away from under a packet. */
-	if (packets && !way->first_time)
+	if (way->packets && !way->first_time)
 		way->first_time = way->last_time;
-	if (!packets)
+	if (!way->packets)
 		way->first_time = way->last_time = 0;
 }
 
@@ -54,7 +65,7 @@ static __noinline void flow_tell(struct kf_flow *record, struct flow_told *told)
 }
 
 /* Completes a copy of the flow's record. */
-static __noinline void flow_finish(struct flow *flow, struct kf_flow *record, __u32 cause)
+static __always_inline void flow_finish(struct flow *flow, struct kf_flow *record, __u32 cause)
 {
 	__u64 tx = flow->record.ways[KF_TX].last_time, rx = flow->record.ways[KF_RX].last_time;
 
@@ -78,6 +89,9 @@ static __always_inline void flow_counted(bool sent, __u64 events)
 	}
 }
 
+/* Above what a long tail has, for the verifier. */
+#define LONG_TAIL_BOUND 8192
+
 /* A flow with long names or a long address: built in a scratch slot. */
 static __noinline long flow_send_long(struct flow *flow, __u32 cause)
 {
@@ -92,10 +106,9 @@ static __noinline long flow_send_long(struct flow *flow, __u32 cause)
 	record = (void *)s->record;
 	__builtin_memcpy(record, &flow->record, sizeof(*record));
 	flow_finish(flow, record, cause);
-	if (!tail || len > LONG_TAIL_SIZE)
-		len = 0;
-	else
-		bpf_probe_read_kernel(&s->record[sizeof(*record)], len, tail->text);
+	len = tail ? len & (LONG_TAIL_BOUND - 1) : 0;
+	barrier_var(len);
+	bpf_probe_read_kernel(&s->record[sizeof(*record)], len, tail ? tail->text : flow->tail);
 	failed = emit(s, sizeof(*record) + len);
 	scratch_give(&slot);
 	return failed;
@@ -159,16 +172,13 @@ static __always_inline void flow_hold(struct flow *flow)
 }
 
 /* Lets go; the last one to let go of a flow that has ended buries it. */
-__noinline int flow_put(__u32 number)
+static __always_inline void flow_put(struct flow *flow)
 {
-	struct flow *flow = flow_at(number);
+	__u32 number = flow->slot;
 
-	if (!flow)
-		return 0;
 	__sync_fetch_and_add(&flow->holders, -1);
 	if (!flow->sk && flow->holders <= 0 && !bpf_map_delete_elem(&flows_dying, &number))
 		flow_bury(number);
-	return 0;
 }
 
 /* Ends the flow, which nobody finds afterwards. */
@@ -189,7 +199,7 @@ __noinline int flow_end(__u32 number, __u32 cause)
 	flow_hold(flow);
 	flow->sk = 0; /* no hint leads here any more */
 	if (bpf_map_delete_elem(&flows, &key)) {
-		flow_put(number);
+		flow_put(flow);
 		return 0;
 	}
 	if (!flow->own)
@@ -199,7 +209,7 @@ __noinline int flow_end(__u32 number, __u32 cause)
 		flow_bury(number);
 		__sync_fetch_and_add(&flow->holders, -1);
 	} else {
-		flow_put(number);
+		flow_put(flow);
 	}
 	return 0;
 }

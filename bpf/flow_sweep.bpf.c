@@ -79,7 +79,7 @@ int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 		flow_end(number, cause);
 	else if (flow->sk)
 		flow_send(number, cause);
-	flow_put(number);
+	flow_put(flow);
 	return 0;
 }
 

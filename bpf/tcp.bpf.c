@@ -29,6 +29,7 @@ struct tcp_facts {
 	__u64 bytes_sent;
 	__u64 bytes_acked;
 	__u64 bytes_retrans;
+	__u32 segs[2];
 	__u32 data_segs_out;
 	__u32 total_retrans;
 	__u32 dsack_dups;
@@ -46,6 +47,8 @@ static __always_inline void tcp_read(bool direct, struct tcp_sock *tp, struct tc
 	out->bytes_sent = GET(direct, tp, bytes_sent);
 	out->bytes_acked = GET(direct, tp, bytes_acked);
 	out->bytes_retrans = GET(direct, tp, bytes_retrans);
+	out->segs[KF_TX] = GET(direct, tp, segs_out);
+	out->segs[KF_RX] = GET(direct, tp, segs_in);
 	out->data_segs_out = GET(direct, tp, data_segs_out);
 	out->total_retrans = GET(direct, tp, total_retrans);
 	out->dsack_dups = GET(direct, tp, dsack_dups);
@@ -62,8 +65,14 @@ static __always_inline void tcp_note(struct flow *flow, struct tcp_facts *facts)
 {
 	struct kf_flow *record = &flow->record;
 
+	/* The kernel's counts have 32 bits. */
+	record->ways[KF_TX].packets += facts->segs[KF_TX] - flow->segs_noted[KF_TX];
+	record->ways[KF_RX].packets += facts->segs[KF_RX] - flow->segs_noted[KF_RX];
+	record->ways[KF_TX].data_packets += facts->data_segs_out - flow->data_noted;
+	flow->segs_noted[KF_TX] = facts->segs[KF_TX];
+	flow->segs_noted[KF_RX] = facts->segs[KF_RX];
+	flow->data_noted = facts->data_segs_out;
 	record->ways[KF_TX].bytes = facts->bytes_sent;
-	record->ways[KF_TX].data_packets = facts->data_segs_out;
 	record->bytes_acked = facts->bytes_acked;
 	record->bytes_retrans = facts->bytes_retrans;
 	record->packets_retrans = facts->total_retrans;
@@ -134,18 +143,19 @@ static __noinline void way_flags(struct kf_way *way, __u8 flags, __u32 packets)
 		way->flags_count[i] += packets;
 		return;
 	}
-	way->flags_other += packets;
 }
 
-/* The packets that a server's kernel exchanged before there was a socket. */
-static __always_inline void tcp_count_handshake(struct flow *flow, struct tcp_sock *tp)
+/* The packets that a server's kernel exchanged before there was a socket; `seen` others came since. */
+static __always_inline void tcp_count_handshake(struct flow *flow, struct tcp_sock *tp, __u32 seen)
 {
+	__u32 retrans = BPF_CORE_READ(tp, total_retrans);
 	bool ecn = BPF_CORE_READ(tp, ecn_flags) & ECN_OK;
 	struct kf_way *rx = &flow->record.ways[KF_RX], *tx = &flow->record.ways[KF_TX];
 
 	way_flags(rx, ecn ? TCP_SYN | TCP_ECE | TCP_CWR : TCP_SYN, 1);
-	way_flags(tx, ecn ? TCP_SYN | TCP_ACK | TCP_ECE : TCP_SYN | TCP_ACK,
-		  1 + BPF_CORE_READ(tp, total_retrans));
+	way_flags(tx, ecn ? TCP_SYN | TCP_ACK | TCP_ECE : TCP_SYN | TCP_ACK, 1 + retrans);
+	flow->segs_noted[KF_RX] = BPF_CORE_READ(tp, segs_in) - 1 - seen;
+	flow->segs_noted[KF_TX] = BPF_CORE_READ(tp, segs_out) - 1 - retrans;
 	way_times(rx, flow->record.open_time);
 	way_times(tx, flow->record.open_time);
 }
@@ -158,16 +168,19 @@ static __always_inline void tcp_identity(struct kf_flow *record, struct sock *sk
 	tcp_addresses(record, sk);
 }
 
-/* What the kernel has counted before is not of this flow. */
-static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk)
+/* What the kernel has counted before is not of this flow, but the `seen` packets that are about to be
+ * counted. */
+static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk, __u32 seen)
 {
 	struct kf_flow *record = &flow->record;
 	struct tcp_facts facts;
 
 	tcp_read(false, (struct tcp_sock *)sk, &facts);
+	flow->segs_noted[KF_TX] = facts.segs[KF_TX];
+	flow->segs_noted[KF_RX] = facts.segs[KF_RX] - seen;
+	flow->data_noted = facts.data_segs_out;
 	tcp_note(flow, &facts);
 	flow->told.ways[KF_TX].bytes = record->ways[KF_TX].bytes;
-	flow->told.ways[KF_TX].data_packets = record->ways[KF_TX].data_packets;
 	flow->told.bytes_acked = record->bytes_acked;
 	flow->told.bytes_retrans = record->bytes_retrans;
 	flow->told.packets_retrans = record->packets_retrans;
@@ -178,9 +191,10 @@ static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk)
 
 /*
  * Begins the flow of a socket: of one that connects, that is the current task's; of any other, that of
- * `task`, 0 = nobody's yet. Returns the number of its slot + 1, or 0.
+ * `task`, 0 = nobody's yet. `seen` is 1 in the hook of a received packet. Returns the number of its slot + 1,
+ * or 0.
  */
-__noinline int tcp_make(__u64 address, __u64 cookie, __u64 task)
+__noinline int tcp_make(__u64 address, __u64 cookie, __u64 task, __u32 seen)
 {
 	struct sock *sk = (void *)address;
 	__u32 state = BPF_CORE_READ(sk, __sk_common.skc_state);
@@ -199,9 +213,9 @@ __noinline int tcp_make(__u64 address, __u64 cookie, __u64 task)
 	if (state == TCP_SYN_SENT)
 		task = bpf_get_current_task();
 	if (state == TCP_SYN_RECV)
-		tcp_count_handshake(flow, (struct tcp_sock *)sk);
+		tcp_count_handshake(flow, (struct tcp_sock *)sk, seen);
 	else
-		tcp_begin_told(flow, sk);
+		tcp_begin_told(flow, sk, seen);
 	if (task)
 		flow_own(flow, (void *)task);
 	else
@@ -221,9 +235,9 @@ static __always_inline __u64 socket_cookie(struct sock *sk)
 	return cookie ? cookie : plain(sk) * 0x9e3779b97f4a7c15ULL;
 }
 
-static __noinline struct flow *tcp_begin(struct sock *sk)
+static __noinline struct flow *tcp_begin(struct sock *sk, __u32 seen)
 {
-	return flow_numbered(tcp_make(plain(sk), socket_cookie(sk), 0));
+	return flow_numbered(tcp_make(plain(sk), socket_cookie(sk), 0, seen));
 }
 
 /* Flags as they will be in the header: two are decided on the way. */
@@ -263,7 +277,7 @@ int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
 		flow = 0;
 	}
 	if (!flow)
-		flow = tcp_begin(sk);
+		flow = tcp_begin(sk, 0);
 	if (!flow || flow->own)
 		return 0;
 	way = &flow->record.ways[KF_TX];
@@ -319,7 +333,7 @@ static __always_inline void tcp_received(struct sock *sk, struct sk_buff *skb)
 	if (!running)
 		return;
 	if (!flow)
-		flow = tcp_begin(sk);
+		flow = tcp_begin(sk, 1);
 	if (!flow || flow->own)
 		return;
 	way = &flow->record.ways[KF_RX];
@@ -370,7 +384,7 @@ int tcp_accept(unsigned long long *ctx)
 		return 0;
 	flow = flow_find(sk);
 	if (!flow)
-		flow = tcp_begin(sk);
+		flow = tcp_begin(sk, 0);
 	if (!flow)
 		return 0;
 	flow_hold(flow);
@@ -381,7 +395,7 @@ int tcp_accept(unsigned long long *ctx)
 		if (flow->over)
 			flow_end(flow->slot, KF_CAUSE_CLOSE);
 	}
-	flow_put(flow->slot);
+	flow_put(flow);
 	return 0;
 }
 
@@ -453,7 +467,7 @@ int tcp_existing(struct bpf_iter__task_file *ctx)
 		return 0;
 	flow = flow_numbered(flow_lookup((__u64)sk));
 	if (!flow)
-		tcp_make((__u64)sk, 0, plain(task));
+		tcp_make((__u64)sk, 0, plain(task), 0);
 	else if (flow->orphan)
 		flow_own(flow, task);
 	return 0;

@@ -362,6 +362,7 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	u8 ecn_flags;
 	u32 segs_in;
+	u32 segs_out;
 	u32 snd_nxt;
 	u32 data_segs_out;
 	u64 bytes_sent;
