@@ -96,7 +96,7 @@ struct {
 
 /* What tells flows apart while they live. A TCP socket has one flow: its peer is zero. */
 struct flow_key {
-	__u64 sk;	 /* address */
+	__u64 sk;	 /* TCP: address; else cookie, which no other socket will ever have */
 	__u8 remote[16]; /* of the peer */
 	__u16 port;	 /* of the peer */
 	__u16 family;

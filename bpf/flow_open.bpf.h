@@ -109,8 +109,8 @@ static __noinline struct flow *flow_begin(void)
 	return flow;
 }
 
-/* Makes the flow known. Returns the number of its slot + 1; 0 when another one was faster. */
-static __always_inline __u32 flow_enter(struct flow *flow, struct flow_key *key)
+/* Makes the flow of socket `sk` known. Returns the number of its slot + 1; 0 when another one was faster. */
+static __always_inline __u32 flow_enter(struct flow *flow, struct flow_key *key, __u64 sk)
 {
 	__u32 number = flow->slot;
 
@@ -120,8 +120,8 @@ static __always_inline __u32 flow_enter(struct flow *flow, struct flow_key *key)
 	}
 	if (!flow->own)
 		COUNT(flows_open, 1);
-	flow->sk = key->sk; /* from here on a hint finds it */
-	*flow_hint(key->sk) = number;
+	flow->sk = sk; /* from here on a hint finds it */
+	*flow_hint(sk) = number;
 	return number + 1;
 }
 

@@ -192,6 +192,7 @@ __noinline int flow_end(__u32 number, __u32 cause)
 		return 0;
 	flow_key_set(&key, flow->sk);
 	if (flow->record.protocol != IPPROTO_TCP) {
+		key.sk = flow->record.cookie;
 		__builtin_memcpy(key.remote, flow->record.remote, sizeof(key.remote));
 		key.port = flow->record.remote_port;
 		key.family = flow->record.family;

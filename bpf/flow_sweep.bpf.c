@@ -20,17 +20,29 @@ static __always_inline __u64 flow_first(struct flow *flow)
 	return !rx || (tx && tx < rx) ? tx : rx;
 }
 
+/* A UDP socket that is closed, and perhaps another one by now. */
+static __always_inline bool udp_is_closed(struct flow *flow)
+{
+	struct sock *sk = (void *)flow->sk;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter) <= 0 ||
+	       (HAVE_COOKIES && BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != flow->record.cookie);
+}
+
 /* Why the flow is due, 0 when it is not. */
 static __always_inline __u32 flow_due(struct flow *flow, __u64 now)
 {
+	bool udp = flow->record.protocol == IPPROTO_UDP;
 	__s64 quiet = now - flow_last(flow);
 	__u64 first;
 
 	if (stopping)
 		return KF_CAUSE_STOP;
+	if (udp && udp_is_closed(flow))
+		return KF_CAUSE_CLOSE;
 	if (flow->over && !flow->orphan && quiet > (__s64)RESET_GRACE_NS)
 		return KF_CAUSE_CLOSE;
-	if (flow->events == flow->told.events && flow->record.protocol == IPPROTO_TCP)
+	if (flow->events == flow->told.events && !udp)
 		return 0;
 	if (quiet > (__s64)idle_ns)
 		return KF_CAUSE_IDLE;
@@ -41,7 +53,7 @@ static __always_inline __u32 flow_due(struct flow *flow, __u64 now)
 }
 
 /* Takes over what the kernel counted; the socket may be freed, and another one, before all of it is read. */
-static __noinline void flow_refresh(struct flow *flow)
+static __noinline void tcp_catch_up(struct flow *flow)
 {
 	struct tcp_sock *tp = (void *)flow->sk;
 	struct tcp_facts facts;
@@ -49,6 +61,40 @@ static __noinline void flow_refresh(struct flow *flow)
 	tcp_read(false, tp, &facts);
 	if (flow->sk == (__u64)tp && !flow->over)
 		tcp_note(flow, &facts);
+}
+
+static __noinline void udp_catch_up(struct flow *flow)
+{
+	struct sock *sk = (void *)flow->sk;
+	__u32 drops = socket_drops(sk), queued = BPF_CORE_READ(sk, sk_receive_queue.qlen) +
+						 BPF_CORE_READ((struct udp_sock *)sk, reader_queue.qlen);
+
+	if (udp_is_closed(flow))
+		return;
+	flow->record.packets_drop = drops;
+	flow->record.packets_queued = queued;
+}
+
+/* A TCP connection goes on after its record; a UDP flow begins anew with its next datagram. */
+static __always_inline bool flow_goes_on(struct flow *flow, __u32 cause)
+{
+	return cause == KF_CAUSE_ACTIVE || (cause == KF_CAUSE_IDLE && flow->record.protocol == IPPROTO_TCP);
+}
+
+/* Sends a flow that is due, which the sweep holds. */
+static __always_inline void flow_expire(struct flow *flow, __u32 cause)
+{
+	if (!flow->over && flow->record.protocol == IPPROTO_TCP)
+		tcp_catch_up(flow);
+	else if (flow->record.protocol == IPPROTO_UDP)
+		udp_catch_up(flow);
+	if (flow_goes_on(flow, cause)) {
+		flow_send(flow->slot, cause);
+		return;
+	}
+	if (cause != KF_CAUSE_STOP)
+		flow->record.state = TCP_CLOSE;
+	flow_end(flow->slot, cause);
 }
 
 SEC("iter/bpf_map_elem")
@@ -73,12 +119,8 @@ int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	}
 	flow_hold(flow);
-	if (flow->sk && !flow->over && flow->record.protocol == IPPROTO_TCP)
-		flow_refresh(flow);
-	if (flow->sk && (cause == KF_CAUSE_STOP || cause == KF_CAUSE_CLOSE))
-		flow_end(number, cause);
-	else if (flow->sk)
-		flow_send(number, cause);
+	if (flow->sk)
+		flow_expire(flow, cause);
 	flow_put(flow);
 	return 0;
 }

@@ -33,6 +33,8 @@
 #include "attrib.bpf.c"
 #include "sweep.bpf.c"
 #include "tcp.bpf.c"
+#include "udp.bpf.c"
+#include "socket.bpf.c"
 #include "flow_sweep.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -200,6 +200,7 @@ __noinline int tcp_make(__u64 address, __u64 cookie, __u64 task, __u32 seen)
 	__u32 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	struct flow_key key;
 	struct flow *flow;
+	__u32 number;
 
 	if (state == TCP_LISTEN || state == TCP_CLOSE)
 		return 0;
@@ -221,7 +222,8 @@ __noinline int tcp_make(__u64 address, __u64 cookie, __u64 task, __u32 seen)
 	else
 		flow->orphan = 1;
 	flow_key_set(&key, address);
-	return flow_enter(flow, &key);
+	number = flow_enter(flow, &key, address);
+	return number ? number : flow_lookup(address);
 }
 
 /* The cookie of a socket; before 5.12 a number that is its own as long as it lives. */
@@ -336,6 +338,8 @@ static __always_inline void tcp_received(struct sock *sk, struct sk_buff *skb)
 		flow = tcp_begin(sk, 1);
 	if (!flow || flow->own)
 		return;
+	if (!flow->record.cookie)
+		flow->record.cookie = socket_cookie(sk); /* older than kflowd */
 	way = &flow->record.ways[KF_RX];
 	flags = TCP_CB(skb, tcp_flags);
 	v4 = skb->protocol == bpf_htons(ETH_P_IP);
@@ -429,22 +433,6 @@ int BPF_PROG(tcp_disconnected, struct sock *sk)
 	tcp_refresh(flow, sk);
 	flow->record.state = TCP_CLOSE;
 	flow->over = 1;
-	return 0;
-}
-
-/* Every socket of the internet protocols, when its last reference is gone -> here. */
-SEC("fentry/inet_sock_destruct")
-int BPF_PROG(socket_freed, struct sock *sk)
-{
-	struct flow *flow = flow_find(sk);
-
-	if (!running || !flow)
-		return 0;
-	if (!flow->over)
-		tcp_refresh(flow, sk);
-	flow->record.state = TCP_CLOSE;
-	flow->over = 1;
-	flow_end(flow->slot, KF_CAUSE_CLOSE);
 	return 0;
 }
 

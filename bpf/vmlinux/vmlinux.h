@@ -311,6 +311,11 @@ struct sock_common {
 		__s64 counter;
 	} skc_cookie;
 	unsigned long skc_flags;
+	struct {
+		struct {
+			int counter;
+		} refs;
+	} skc_refcnt;
 };
 
 struct net_device {
@@ -339,12 +344,38 @@ struct sock {
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 
 struct inet_sock {
 	struct sock sk;
 	__be16 inet_sport;
+};
+
+struct udp_sock {
+	struct inet_sock inet;
+	struct sk_buff_head reader_queue;
+};
+
+struct inet_cork {
+	__u16 gso_size;
+};
+union flowi_uli {
+	struct {
+		__be16 dport;
+		__be16 sport;
+	} ports;
+};
+struct flowi4 {
+	__be32 saddr;
+	__be32 daddr;
+	union flowi_uli uli;
+};
+struct flowi6 {
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+	union flowi_uli uli;
 };
 
 struct inet_bind_bucket {
@@ -396,13 +427,16 @@ struct skb_shared_info {
 };
 
 struct sk_buff {
+	struct sock *sk;
 	unsigned int len;
 	char cb[48];
 	__be16 protocol;
 	__u16 network_header;
+	__u16 transport_header;
 	int skb_iif;
 	unsigned int end;
 	unsigned char *head;
+	unsigned char *data;
 };
 
 struct seq_file;

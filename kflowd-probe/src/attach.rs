@@ -110,6 +110,9 @@ pub(crate) const HOOKS: &[Hook] = &[
     socket("tcp_rcv_established", "tcp_received_established"),
     socket("tcp_rcv_state_process", "tcp_received_other"),
     socket("__tcp_transmit_skb", "tcp_transmit"),
+    socket("skb_consume_udp", "udp_receive"),
+    socket("udp_send_skb", "udp_send"),
+    socket("udp_v6_send_skb", "udp_send_v6"),
 ];
 
 /// Asks for the processor of a task that may be preempted lazily; since 6.13.
