@@ -142,6 +142,7 @@ pub fn decode<'a>(frame: &'a [u8], paths: &'a mut Paths) -> Result<Record<'a>, D
             let (body, tail) = split::<File>(frame)?;
             Record::File(FileRecord { body, strings: strings(tail, paths)? })
         }
+        Kind::Flow | Kind::Payload => Record::Unknown(head.kind),
         Kind::Ledger => Record::Ledger(split::<Ledger>(frame)?.0),
     })
 }
