@@ -20,6 +20,7 @@ mod host;
 mod kernel_check;
 mod launch;
 mod load;
+mod ports;
 mod preflight;
 mod privilege;
 mod report;

@@ -140,6 +140,11 @@ impl Flow {
         self.waiting.full()
     }
 
+    /// Number of messages that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.count()
+    }
+
     /// Messages for the next record; empty when none wait.
     pub fn block(&self) -> Block<'_> {
         self.waiting.block(self.setup.app)

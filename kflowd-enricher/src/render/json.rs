@@ -2,8 +2,12 @@
 //!
 //! Every key brings the separator of the value before it; only the first key of a message stands behind a brace.
 
-use kflowd_proto::layout::FILE_EVENTS;
+use std::net::Ipv6Addr;
 
+use kflowd_proto::layout::{FILE_EVENTS, Way};
+
+use super::address;
+use super::app::{self, Block};
 use super::escape::{escape, hex};
 use super::keys::{self, Key, Piece};
 use super::number;
@@ -74,6 +78,11 @@ impl<'a> Writer<'a> {
     /// Keys and values that were written before.
     pub(super) fn block(&mut self, block: &[u8]) {
         self.out.slice(block);
+    }
+
+    /// Messages of a flow.
+    pub(super) fn messages(&mut self, messages: &Block<'_>) {
+        app::block(messages, self.style, self.out);
     }
 
     #[inline]
@@ -181,17 +190,45 @@ impl<'a> Writer<'a> {
         self.out.byte(b'"');
     }
 
+    /// An IPv4 address.
+    pub(super) fn ipv4(&mut self, key: Key, address: [u8; 4]) {
+        self.key(key);
+        self.out.byte(b'"');
+        address::ipv4(address, self.out);
+        self.out.byte(b'"');
+    }
+
+    /// An IPv6 address.
+    pub(super) fn ipv6(&mut self, key: Key, address: Ipv6Addr) {
+        self.key(key);
+        self.out.byte(b'"');
+        address::ipv6(address, self.out);
+        self.out.byte(b'"');
+    }
+
     /// An object of the file events that happened, on one line.
     pub(super) fn events(&mut self, key: Key, events: &[u32; FILE_EVENTS]) {
+        let counts = keys::EVENTS.iter().zip(events.iter().copied());
+        self.happened::<24>(key, counts.filter(|&(_, count)| count != 0));
+    }
+
+    /// An object of the combinations of TCP flags that one direction had, on one line.
+    pub(super) fn flags(&mut self, key: Key, way: &Way) {
+        let known = way.flags.iter().zip(way.flags_count);
+        let known = known.map(|(&bits, count)| (&keys::TCP_FLAGS[usize::from(bits)], count));
+        let other = (&keys::OTHER_FLAGS, way.flags_other);
+        self.happened::<38>(key, known.chain([other]).filter(|&(_, count)| count != 0));
+    }
+
+    /// An object of names, at most `N` bytes with what stands around them, and their counts.
+    #[inline]
+    fn happened<const N: usize>(&mut self, key: Key, counts: impl Iterator<Item = (&'static Piece, u32)>) {
         self.key(key);
         self.out.byte(b'{');
         // The first name stands behind the brace: without comma and blank.
         let mut skip = 2;
-        for (piece, &count) in keys::EVENTS.iter().zip(events) {
-            if count == 0 {
-                continue;
-            }
-            if let Some(name) = piece.bytes[skip..].first_chunk::<24>() {
+        for (piece, count) in counts {
+            if let Some(name) = piece.bytes[skip..].first_chunk::<N>() {
                 self.out.put(name, piece.len - skip);
             }
             number::integer(count.into(), self.out);
