@@ -51,6 +51,11 @@ impl Pipeline {
     /// the end of `batch`.
     pub fn tick(&mut self, now: u64, batch: &mut Batch) {
         self.enrich.tick(now);
+        self.expire(now, batch);
+    }
+
+    /// The part of [`Pipeline::tick`] that asks nobody.
+    pub fn expire(&mut self, now: u64, batch: &mut Batch) {
         self.flows.tick(now);
         while let Some(slot) = self.flows.expired() {
             self.forget(slot, batch);

@@ -140,6 +140,11 @@ impl Flow {
         self.waiting.full()
     }
 
+    /// Its protocol.
+    pub fn app(&self) -> App {
+        self.setup.app
+    }
+
     /// Number of messages that wait.
     pub fn waiting(&self) -> usize {
         self.waiting.count()

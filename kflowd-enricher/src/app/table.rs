@@ -92,8 +92,9 @@ pub struct Flows {
     places: IdMap<Key, usize>,
     slots: Vec<Option<Box<Tracked>>>,
     free: Vec<usize>,
+    /// By protocol, so that decoders are used again.
     #[allow(clippy::vec_box, reason = "moves between here and `slots` as it is")]
-    spare: Vec<Box<Tracked>>,
+    spare: [Vec<Box<Tracked>>; 3],
     /// Flows that are over, and until when they stay.
     late: VecDeque<(u64, Key)>,
     held: usize,
@@ -113,7 +114,7 @@ impl Flows {
             places: IdMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
-            spare: Vec::new(),
+            spare: Default::default(),
             late: VecDeque::new(),
             held: 0,
             hand: 0,
@@ -238,14 +239,15 @@ impl Flows {
     /// Forgets a flow; messages that still wait are lost.
     pub fn forget(&mut self, slot: Slot) {
         let Some(mut tracked) = self.slots.get_mut(slot.0).and_then(Option::take) else { return };
-        self.counts.no_record += tracked.flow.waiting() as u64;
+        let waiting = tracked.flow.waiting();
+        self.counts.no_record += waiting as u64;
         self.held -= tracked.held();
         self.places.remove(&tracked.key);
         self.free.push(slot.0);
-        if self.spare.len() < SPARE_MAX {
-            let waiting = tracked.flow.waiting();
+        let spare = &mut self.spare[tracked.flow.app() as usize];
+        if spare.len() < SPARE_MAX {
             tracked.flow.taken(waiting);
-            self.spare.push(tracked);
+            spare.push(tracked);
         }
     }
 
@@ -263,7 +265,7 @@ impl Flows {
     }
 
     fn begin(&mut self, key: Key, setup: Setup) -> Slot {
-        let tracked = match self.spare.pop() {
+        let tracked = match self.spare[setup.app as usize].pop() {
             Some(mut tracked) => {
                 tracked.flow.reset(setup);
                 tracked.frame.clear();

@@ -5,38 +5,54 @@
 
 use std::net::Ipv6Addr;
 
-use kflowd_proto::layout::{Cause, Direction, Flow as Body, Role, Way};
+use kflowd_proto::layout::{Direction, Flow as Body, Role, Way};
 
 use super::Options;
 use super::json::Writer;
-use super::keys::Key;
+use super::keys::{Key, Piece};
 use crate::event::{Flow, duration, socket};
 
 /// By number of the kernel.
-const TCP_STATES: [&str; 14] = [
-    "TCP_NONE",
-    "TCP_ESTABLISHED",
-    "TCP_SYN_SENT",
-    "TCP_SYN_RECV",
-    "TCP_FIN_WAIT1",
-    "TCP_FIN_WAIT2",
-    "TCP_TIME_WAIT",
-    "TCP_CLOSE",
-    "TCP_CLOSE_WAIT",
-    "TCP_LAST_ACK",
-    "TCP_LISTEN",
-    "TCP_CLOSING",
-    "TCP_NEW_SYN_RECV",
-    "TCP_MAX_STATES",
+static TCP_STATES: [Piece; 14] = [
+    Piece::word("TCP_NONE"),
+    Piece::word("TCP_ESTABLISHED"),
+    Piece::word("TCP_SYN_SENT"),
+    Piece::word("TCP_SYN_RECV"),
+    Piece::word("TCP_FIN_WAIT1"),
+    Piece::word("TCP_FIN_WAIT2"),
+    Piece::word("TCP_TIME_WAIT"),
+    Piece::word("TCP_CLOSE"),
+    Piece::word("TCP_CLOSE_WAIT"),
+    Piece::word("TCP_LAST_ACK"),
+    Piece::word("TCP_LISTEN"),
+    Piece::word("TCP_CLOSING"),
+    Piece::word("TCP_NEW_SYN_RECV"),
+    Piece::word("TCP_MAX_STATES"),
+];
+static UDP_STATES: [Piece; 2] = [Piece::word("UDP_ESTABLISHED"), Piece::word("UDP_CLOSE")];
+static PROTOCOLS: [Piece; 3] = [Piece::word("TCP"), Piece::word("UDP"), Piece::word("UNIX")];
+static ROLES: [Piece; 2] = [Piece::word("CLIENT"), Piece::word("SERVER")];
+static FAMILIES: [Piece; 3] = [Piece::word("AF_INET"), Piece::word("AF_INET6"), Piece::word("AF_UNIX")];
+/// By [`kflowd_proto::layout::Cause`].
+static CAUSES: [Piece; 9] = [
+    Piece::word(""),
+    Piece::word("CLOSE"),
+    Piece::word("NAME"),
+    Piece::word("COUNT"),
+    Piece::word("IDLE"),
+    Piece::word("ACTIVE"),
+    Piece::word("EXIT"),
+    Piece::word("STOP"),
+    Piece::word("REUSE"),
 ];
 
 /// The block, up to the messages.
 pub(super) fn flow(w: &mut Writer<'_>, flow: &Flow<'_>, options: Options) {
     let body = flow.body;
     if body.family == socket::UNIX {
-        w.bytes(Key::SockRole, role(body).as_bytes());
+        w.word(Key::SockRole, role(body));
         w.text(Key::SockAddress, flow.address);
-        w.bytes(Key::SockFamily, b"AF_UNIX");
+        w.word(Key::SockFamily, &FAMILIES[2]);
         unix_ways(w, body);
     } else {
         head(w, body);
@@ -46,52 +62,42 @@ pub(super) fn flow(w: &mut Writer<'_>, flow: &Flow<'_>, options: Options) {
     if options.extra {
         w.integer(Key::SockCookie, body.cookie);
         w.integer(Key::SockNetNamespace, body.netns.into());
-        w.bytes(Key::SockCause, cause(body.cause).as_bytes());
+        w.word(Key::SockCause, cause(body.cause));
         w.raw(Key::SockAddress, flow.address);
     }
 }
 
 /// `SockProtocol`.
-pub(super) fn protocol(body: &Body) -> &'static str {
+pub(super) fn protocol(body: &Body) -> &'static Piece {
     match body.protocol {
-        socket::TCP => "TCP",
-        socket::UDP => "UDP",
-        _ => "UNIX",
+        socket::TCP => &PROTOCOLS[0],
+        socket::UDP => &PROTOCOLS[1],
+        _ => &PROTOCOLS[2],
     }
 }
 
 /// `SockRole`.
-pub(super) fn role(body: &Body) -> &'static str {
-    if body.role == Role::Server as u8 { "SERVER" } else { "CLIENT" }
+pub(super) fn role(body: &Body) -> &'static Piece {
+    &ROLES[usize::from(body.role == Role::Server as u8)]
 }
 
-/// `SockState`.
-pub(super) fn state(body: &Body) -> &'static str {
-    match (body.protocol, body.state) {
-        (socket::TCP, state) => TCP_STATES.get(usize::from(state)).copied().unwrap_or("TCP_NONE"),
-        (_, 1) => "UDP_ESTABLISHED",
-        _ => "UDP_CLOSE",
+/// `SockState`. A number that no kernel of today has is none.
+pub(super) fn state(body: &Body) -> &'static Piece {
+    if body.protocol == socket::TCP {
+        return TCP_STATES.get(usize::from(body.state)).unwrap_or(&TCP_STATES[0]);
     }
+    &UDP_STATES[usize::from(body.state != 1)]
 }
 
-fn cause(number: u32) -> &'static str {
-    const NAMES: [(Cause, &str); 7] = [
-        (Cause::Close, "CLOSE"),
-        (Cause::Count, "COUNT"),
-        (Cause::Idle, "IDLE"),
-        (Cause::Active, "ACTIVE"),
-        (Cause::Exit, "EXIT"),
-        (Cause::Stop, "STOP"),
-        (Cause::Reuse, "REUSE"),
-    ];
-    NAMES.iter().find(|(cause, _)| *cause as u32 == number).map_or("", |(_, name)| name)
+fn cause(number: u32) -> &'static Piece {
+    CAUSES.get(number as usize).unwrap_or(&CAUSES[0])
 }
 
 fn head(w: &mut Writer<'_>, body: &Body) {
-    w.bytes(Key::SockProtocol, protocol(body).as_bytes());
-    w.bytes(Key::SockRole, role(body).as_bytes());
-    w.bytes(Key::SockState, state(body).as_bytes());
-    w.bytes(Key::SockFamily, if body.family == socket::INET { b"AF_INET" } else { b"AF_INET6" });
+    w.word(Key::SockProtocol, protocol(body));
+    w.word(Key::SockRole, role(body));
+    w.word(Key::SockState, state(body));
+    w.word(Key::SockFamily, &FAMILIES[usize::from(body.family != socket::INET)]);
     address(w, Key::SockLocalIP, body.family, body.local);
     w.integer(Key::SockLocalPort, body.local_port.into());
     address(w, Key::SockRemoteIP, body.family, body.remote);

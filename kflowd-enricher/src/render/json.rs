@@ -146,6 +146,13 @@ impl<'a> Writer<'a> {
         self.out.byte(b'"');
     }
 
+    /// A string that is known before.
+    #[inline]
+    pub(super) fn word(&mut self, key: Key, word: &'static Piece) {
+        self.key(key);
+        self.out.put(&word.bytes, word.len);
+    }
+
     /// A string in pieces.
     pub(super) fn text(&mut self, key: Key, text: Text<'_>) {
         self.key(key);
@@ -208,33 +215,43 @@ impl<'a> Writer<'a> {
 
     /// An object of the file events that happened, on one line.
     pub(super) fn events(&mut self, key: Key, events: &[u32; FILE_EVENTS]) {
-        let counts = keys::EVENTS.iter().zip(events.iter().copied());
-        self.happened::<24>(key, counts.filter(|&(_, count)| count != 0));
+        self.key(key);
+        self.out.byte(b'{');
+        let mut first = true;
+        for (name, &count) in keys::EVENTS.iter().zip(events) {
+            self.happened::<24>(name, count, &mut first);
+        }
+        self.out.byte(b'}');
     }
 
     /// An object of the combinations of TCP flags that one direction had, on one line.
     pub(super) fn flags(&mut self, key: Key, way: &Way) {
-        let known = way.flags.iter().zip(way.flags_count);
-        let known = known.map(|(&bits, count)| (&keys::TCP_FLAGS[usize::from(bits)], count));
-        let other = (&keys::OTHER_FLAGS, way.flags_other);
-        self.happened::<38>(key, known.chain([other]).filter(|&(_, count)| count != 0));
-    }
-
-    /// An object of names, at most `N` bytes with what stands around them, and their counts.
-    #[inline]
-    fn happened<const N: usize>(&mut self, key: Key, counts: impl Iterator<Item = (&'static Piece, u32)>) {
         self.key(key);
         self.out.byte(b'{');
-        // The first name stands behind the brace: without comma and blank.
-        let mut skip = 2;
-        for (piece, count) in counts {
-            if let Some(name) = piece.bytes[skip..].first_chunk::<N>() {
-                self.out.put(name, piece.len - skip);
+        let mut first = true;
+        for (&bits, &count) in way.flags.iter().zip(&way.flags_count) {
+            if bits == 0 {
+                break;
             }
-            number::integer(count.into(), self.out);
-            skip = 0;
+            self.happened::<38>(&keys::TCP_FLAGS[usize::from(bits)], count, &mut first);
         }
+        self.happened::<38>(&keys::OTHER_FLAGS, way.flags_other, &mut first);
         self.out.byte(b'}');
+    }
+
+    /// A name, at most `N` bytes with what stands around it, and how often it happened, if it did.
+    #[inline]
+    fn happened<const N: usize>(&mut self, name: &Piece, count: u32, first: &mut bool) {
+        if count == 0 {
+            return;
+        }
+        // The first name stands behind the brace: without comma and blank.
+        let skip = if *first { 2 } else { 0 };
+        if let Some(text) = name.bytes[skip..].first_chunk::<N>() {
+            self.out.put(text, name.len - skip);
+        }
+        number::integer(count.into(), self.out);
+        *first = false;
     }
 
     /// An object of counters, on one line.

@@ -54,6 +54,16 @@ impl Piece {
         Self { bytes: [0; PIECE], len: 0 }.add(before).add(name).add(after)
     }
 
+    /// A string as it stands behind a key.
+    pub(super) const fn word(text: &str) -> Self {
+        Self::new("\"", text, "\"")
+    }
+
+    /// The text of a string.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.bytes[1..self.len - 1]
+    }
+
     const fn add(mut self, text: &str) -> Self {
         let mut i = 0;
         while i < text.len() {

@@ -50,12 +50,12 @@ fn file_events(file: &File<'_>, out: &mut Out) {
 
 /// Protocol, role, state.
 fn flow_kind(flow: &Flow<'_>, out: &mut Out) {
-    out.slice(flow::protocol(flow.body).as_bytes());
+    out.slice(flow::protocol(flow.body).text());
     out.byte(b',');
-    out.slice(flow::role(flow.body).as_bytes());
+    out.slice(flow::role(flow.body).text());
     if flow.body.family != socket::UNIX {
         out.byte(b',');
-        out.slice(flow::state(flow.body).as_bytes());
+        out.slice(flow::state(flow.body).text());
     }
 }
 
