@@ -60,6 +60,10 @@ impl Pipeline {
         while let Some(slot) = self.flows.expired() {
             self.forget(slot, batch);
         }
+        let mut looked = 0;
+        while let Some(slot) = self.flows.stale(&mut looked) {
+            self.waiting(slot, batch);
+        }
     }
 
     /// When [`Pipeline::tick`] has something to do without further frames.
@@ -69,7 +73,8 @@ impl Pipeline {
 
     /// No further frame comes: messages that wait go out, as far as the records of their flows are known.
     pub fn finish(&mut self, batch: &mut Batch) {
-        while let Some(slot) = self.flows.any() {
+        let mut from = 0;
+        while let Some(slot) = self.flows.next(&mut from) {
             self.forget(slot, batch);
         }
     }

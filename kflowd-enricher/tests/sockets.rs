@@ -170,6 +170,19 @@ fn payload_after_the_last_record_goes_out_a_little_later() {
     }
 }
 
+/// Nothing is counted after the last record, so no other one comes.
+#[test]
+fn messages_of_a_quiet_flow_go_out_after_a_while() {
+    let mut test = Test::new();
+    let body = flow_body();
+    test.take(&[payload(&body, Tx, 0, GET, 0), flow(&with(Cause::Idle, body)), payload(&body, Rx, 0, OK, 0)]);
+    let read = body.open_time + 876_589;
+    assert!(test.tick(read + 60 * SECOND - 1).is_empty());
+    assert_eq!(lengths(&test.tick(read + 60 * SECOND), "AppRxHttp"), [1]);
+    assert!(test.tick(read + 200 * SECOND).is_empty());
+    assert!(test.finish().is_empty());
+}
+
 #[test]
 fn what_holds_back_at_the_end_goes_out() {
     let mut test = Test::new();

@@ -11,6 +11,7 @@
 mod flow;
 mod key;
 mod ports;
+mod slots;
 mod table;
 mod waiting;
 
@@ -18,7 +19,8 @@ pub use flow::{Flow, Piece, Setup};
 /// Which way, seen from the process.
 pub use kflowd_proto::layout::Direction;
 pub use ports::PortTable;
-pub use table::{Flows, MessageCounts, Slot, Taken};
+pub use slots::{MessageCounts, Slot};
+pub use table::{Flows, Taken};
 pub use waiting::{Limits, Waiting};
 
 /// A protocol.
