@@ -22,6 +22,7 @@ mod launch;
 mod load;
 mod missed;
 mod preemption;
+mod ports;
 mod preflight;
 mod privilege;
 mod report;

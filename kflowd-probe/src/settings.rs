@@ -6,6 +6,7 @@ use kflowd_proto::hello::{self, Output};
 
 use crate::cli::Cli;
 use crate::error::Failure;
+use crate::ports;
 
 /// Most receivers that `-u` takes.
 const UDP_MAX: usize = 16;
@@ -39,6 +40,11 @@ const UDP: Opt = Opt {
     accepts: "up to 16 receivers with commas, each an IPv4 address, IPv6 address, [IPv6 address] or host name, \
               then a colon and a port from 1 to 65535",
 };
+pub(crate) const PORTS: Opt = Opt {
+    name: "-p/--ports",
+    accepts: "dns, http or syslog, each once, then = and 1 to 8 of tcp/PORT, udp/PORT (not for http) and unix (for \
+              syslog) with commas, ports from 1 to 65535; or =off",
+};
 const QUIET: Opt =
     Opt { name: "-q/--quiet", accepts: "only together with -u/--udp, else there is no output" };
 const TOKEN: Opt = Opt { name: "-T/--token", accepts: "at most 63 characters" };
@@ -49,12 +55,24 @@ const QUEUE_SIZE: Opt =
 const STATS: Opt = Opt { name: "--stats", accepts: "whole seconds from 0 to 4294967295" };
 
 /// Every option that has something to accept.
-pub(crate) const OPTIONS: &[&Opt] =
-    &[&MONITOR, &TIMEOUT, &EVENTS, &OUTPUT, &UDP, &QUIET, &TOKEN, &PLUGINS, &USER, &QUEUE_SIZE, &STATS];
+pub(crate) const OPTIONS: &[&Opt] = &[
+    &MONITOR,
+    &TIMEOUT,
+    &EVENTS,
+    &OUTPUT,
+    &PORTS,
+    &UDP,
+    &QUIET,
+    &TOKEN,
+    &PLUGINS,
+    &USER,
+    &QUEUE_SIZE,
+    &STATS,
+];
 
 impl Opt {
     /// The one line for a value that is not accepted.
-    fn refuse(&self, value: &str) -> Failure {
+    pub(crate) fn refuse(&self, value: &str) -> Failure {
         Failure::Usage(format!("option {}: {value:?} is not accepted; accepted: {}", self.name, self.accepts))
     }
 }
@@ -153,6 +171,8 @@ fn for_enricher(cli: &Cli) -> Result<hello::Settings, Failure> {
         versions: cli.versions,
         checksums: cli.checksums,
         extra: cli.extra,
+        ports: ports::parse(&cli.ports)?,
+        secrets: cli.no_redact,
         stats_seconds: cli.stats.as_deref().map_or(Ok(60), |v| number(&STATS, v, v, 0))?,
     })
 }
