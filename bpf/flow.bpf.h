@@ -67,6 +67,11 @@ struct flow {
 	__u8 orphan;  /* nobody has accepted it yet */
 	__u8 over;    /* the connection is over, its counters are final */
 	__u8 is_long; /* the tail is in long_tails */
+	__u8 capture; /* its payload is wanted */
+	/* Streams: bytes that the application moved, and sequence number behind them. */
+	__u8 streaming[2];
+	__u32 seq[2];
+	__u64 stream[2];
 	char tail[FLOW_TAIL];
 };
 

@@ -3,6 +3,19 @@
 #ifndef KFLOWD_FLOW_OPEN_H
 #define KFLOWD_FLOW_OPEN_H
 
+/* Appends the address with this number among unix_paths. */
+static __always_inline __u32 flow_add_address(struct scratch *s, __u32 len, __u32 number)
+{
+	__u64 text[UNIX_WORDS + 1] = {};
+	__u32 i;
+	long size;
+
+	for (i = 0; i < UNIX_WORDS; i++)
+		text[i] = number - 1 < UNIX_PATHS ? unix_paths[number - 1][i] : 0;
+	size = bpf_probe_read_kernel_str(s->path, sizeof(text), text);
+	return tail_add(s, len, KF_TAG_ADDRESS, s->path, size > 0 ? size - 1 : 0, 63);
+}
+
 /* Names and address by the long way: they come into the flow when they fit, else into long_tails. */
 __noinline int flow_describe_long(__u32 number)
 {
@@ -22,6 +35,8 @@ __noinline int flow_describe_long(__u32 number)
 	program = bpf_map_lookup_elem(&programs, &process);
 	if (program)
 		len = tail_add_names(s, len, program);
+	if (flow->record.family == AF_UNIX)
+		len = flow_add_address(s, len, flow->record.remote_port);
 	if (len <= FLOW_TAIL)
 		bpf_probe_read_kernel(flow->tail, FLOW_TAIL, s->record);
 	else if (!bpf_map_update_elem(&long_tails, &key, s->record, BPF_ANY))
@@ -76,7 +91,7 @@ static __noinline void flow_own(struct flow *flow, struct task_struct *task)
 	record->head.tgid = key.tgid;
 	record->head.start = start;
 	task_facts(false, &record->task, task, program);
-	if (program->exe_len > NAME_SHORT || program->parent_len > NAME_SHORT) {
+	if (program->exe_len > NAME_SHORT || program->parent_len > NAME_SHORT || record->family == AF_UNIX) {
 		flow_describe_long(flow->slot);
 		return;
 	}
@@ -103,6 +118,7 @@ static __noinline struct flow *flow_begin(void)
 	flow->slot = number;
 	flow->events = flow->segs_in = flow->tail_len = 0;
 	flow->data_noted = flow->segs_noted[KF_TX] = flow->segs_noted[KF_RX] = 0;
+	flow->capture = flow->streaming[KF_TX] = flow->streaming[KF_RX] = 0;
 	flow->own = flow->orphan = flow->over = flow->is_long = 0;
 	flow->record.head.kind = KF_KIND_FLOW;
 	flow->record.open_time = bpf_ktime_get_boot_ns();

@@ -32,7 +32,7 @@ static __always_inline bool udp_is_closed(struct flow *flow)
 /* Why the flow is due, 0 when it is not. */
 static __always_inline __u32 flow_due(struct flow *flow, __u64 now)
 {
-	bool udp = flow->record.protocol == IPPROTO_UDP;
+	bool udp = flow->record.protocol != IPPROTO_TCP;
 	__s64 quiet = now - flow_last(flow);
 	__u64 first;
 

@@ -24,6 +24,8 @@
 #include "flow.bpf.h"
 #include "flow_send.bpf.h"
 #include "flow_open.bpf.h"
+#include "iter.bpf.h"
+#include "payload.bpf.h"
 #include "layout.bpf.h"
 #include "process.bpf.c"
 #include "file.bpf.c"
@@ -33,7 +35,9 @@
 #include "attrib.bpf.c"
 #include "sweep.bpf.c"
 #include "tcp.bpf.c"
+#include "payload.bpf.c"
 #include "udp.bpf.c"
+#include "unix.bpf.c"
 #include "socket.bpf.c"
 #include "flow_sweep.bpf.c"
 

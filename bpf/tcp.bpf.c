@@ -221,12 +221,13 @@ __noinline int tcp_make(__u64 address, __u64 cookie, __u64 task, __u32 seen)
 		flow_own(flow, (void *)task);
 	else
 		flow->orphan = 1;
+	flow_choose(flow);
 	flow_key_set(&key, address);
 	number = flow_enter(flow, &key, address);
 	return number ? number : flow_lookup(address);
 }
 
-/* The cookie of a socket; before 5.12 a number that is its own as long as it lives. */
+/* The cookie of a socket; before 5.12 a number that none other is likely to have. */
 static __always_inline __u64 socket_cookie(struct sock *sk)
 {
 	__u64 cookie;
@@ -234,7 +235,7 @@ static __always_inline __u64 socket_cookie(struct sock *sk)
 	if (HAVE_COOKIES)
 		return bpf_get_socket_cookie(sk);
 	cookie = sk->__sk_common.skc_cookie.counter;
-	return cookie ? cookie : plain(sk) * 0x9e3779b97f4a7c15ULL;
+	return cookie ? cookie : (plain(sk) * 0x9e3779b97f4a7c15ULL ^ bpf_ktime_get_boot_ns()) >> 1;
 }
 
 static __noinline struct flow *tcp_begin(struct sock *sk, __u32 seen)

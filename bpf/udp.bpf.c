@@ -20,6 +20,10 @@ struct datagram {
 	__u32 packets;
 	__u32 bytes;
 	bool fragmented;
+	__u64 message; /* UNIX: the msghdr, whose iterator has passed it */
+	__u64 data;    /* sent: address of the payload, and bytes that are there */
+	__u32 there;
+	__u64 route; /* sent: where it leaves, when the socket does not say */
 };
 
 /* The head of an IP packet: the fields in use are at the same places in all of them. */
@@ -88,7 +92,7 @@ static __noinline __u32 udp_make(struct sock *sk, struct datagram *d)
 	if (!flow)
 		return 0;
 	record = &flow->record;
-	record->protocol = IPPROTO_UDP;
+	record->protocol = d->key.family == AF_UNIX ? 0 : IPPROTO_UDP;
 	record->cookie = d->key.sk;
 	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	record->role = d->way == KF_RX && bound ? KF_ROLE_SERVER : KF_ROLE_CLIENT;
@@ -99,6 +103,7 @@ static __noinline __u32 udp_make(struct sock *sk, struct datagram *d)
 	__builtin_memcpy(record->remote, d->key.remote, sizeof(d->key.remote));
 	record->packets_drop = flow->told.packets_drop = socket_drops(sk);
 	flow_own(flow, (void *)bpf_get_current_task());
+	flow_choose(flow);
 	return flow_enter(flow, &d->key, plain(sk));
 }
 
@@ -125,6 +130,25 @@ static __noinline struct flow *udp_flow(struct sock *sk, struct datagram *d)
 	return 0;
 }
 
+/* Copies the datagram's payload; one that is read is not in its reader's memory yet. */
+static __always_inline void udp_capture(struct flow *flow, struct datagram *d, __u64 offset)
+{
+	if (d->message)
+		payload_message(flow->slot, d->message, d->bytes, KF_TX, offset);
+	else if (d->way == KF_TX)
+		payload_memory(flow->slot, d->data, d->bytes, d->there, offset);
+	else
+		reading_note(flow, offset);
+}
+
+/* Interface of the route that a packet has; the lowest bit of its address is a flag. */
+static __always_inline __u32 route_ifindex(__u64 route)
+{
+	struct dst_entry *dst = (void *)(route & ~1ULL);
+
+	return dst ? BPF_CORE_READ(dst, dev, ifindex) : 0;
+}
+
 /* Counts one datagram. */
 static __noinline void udp_count(struct sock *sk, struct datagram *d)
 {
@@ -137,9 +161,14 @@ static __noinline void udp_count(struct sock *sk, struct datagram *d)
 		return;
 	if (!flow->own) {
 		way = &flow->record.ways[d->way & 1];
+		if (flow->capture)
+			udp_capture(flow, d, way->bytes);
 		__sync_fetch_and_add(&way->packets, d->packets);
 		__sync_fetch_and_add(&way->bytes, d->bytes);
-		way->ifindex = d->ifindex;
+		if (d->ifindex)
+			way->ifindex = d->ifindex;
+		else if (!way->ifindex && d->way == KF_TX)
+			way->ifindex = route_ifindex(d->route);
 		way_times(way, bpf_ktime_get_boot_ns());
 		if (d->way == KF_RX) {
 			__sync_fetch_and_add(&flow->record.ttl_sum, d->ttl);
@@ -164,6 +193,9 @@ static __always_inline void udp_sent(struct sk_buff *skb, struct inet_cork *cork
 	d->packets = gso && d->bytes > gso ? (d->bytes + gso - 1) / gso : 1;
 	d->key.sk = udp_socket(sk);
 	d->ifindex = sk->sk_dst_cache->dev->ifindex;
+	d->route = skb->_skb_refdst;
+	d->data = (__u64)skb->data + offset + 8;
+	d->there = d->bytes > skb->data_len ? d->bytes - skb->data_len : 0;
 	udp_count(sk, d);
 }
 

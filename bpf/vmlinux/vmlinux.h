@@ -395,6 +395,8 @@ struct tcp_sock {
 	u32 segs_in;
 	u32 segs_out;
 	u32 snd_nxt;
+	u32 write_seq;
+	u32 copied_seq;
 	u32 data_segs_out;
 	u64 bytes_sent;
 	u64 bytes_acked;
@@ -426,9 +428,39 @@ struct skb_shared_info {
 	unsigned short gso_segs;
 };
 
+enum iter_type {
+	ITER_IOVEC = 0,
+	ITER_KVEC = 1,
+	ITER_UBUF = 6,
+};
+struct iov_iter {
+	u8 iter_type;
+	size_t iov_offset;
+	size_t count;
+};
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+	struct iov_iter msg_iter;
+};
+
+struct sockaddr_un {
+	char sun_path[108];
+};
+struct unix_address {
+	struct sockaddr_un name[0];
+};
+struct unix_sock {
+	struct sock sk;
+	struct unix_address *addr;
+	struct sock *peer;
+};
+
 struct sk_buff {
 	struct sock *sk;
+	unsigned long _skb_refdst;
 	unsigned int len;
+	unsigned int data_len;
 	char cb[48];
 	__be16 protocol;
 	__u16 network_header;

@@ -72,6 +72,9 @@ pub(crate) struct Cli {
     /// Bytes of the queue between the processes, a power of two from 64K to 1G [default: 16M]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     pub(crate) queue_size: Option<String>,
+    /// Bytes of a message that are copied for its decoder, 0 to 8191, 0 = none [default: 4096]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    pub(crate) capture_bytes: Option<String>,
     /// Seconds between two records about kflowd itself, 0 = only one at the end [default: 60]
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
     pub(crate) stats: Option<String>,

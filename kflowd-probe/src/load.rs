@@ -5,12 +5,14 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
 
+use kflowd_proto::hello::Ports;
 use kflowd_proto::queue::Producer;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Iter, IterOpts, Link, MapCore, MapFlags, MapIterOpts, PrintLevel};
 
-use crate::attach::{self, Attachments, Signatures, Way};
+use crate::attach::{self, Attachments, Part, Signatures, Way};
+use crate::capture;
 use crate::drain::{Drain, DrainError};
 use crate::preemption;
 use crate::skel::kflowd::{KflowdSkel, KflowdSkelBuilder, OpenKflowdSkel};
@@ -33,6 +35,10 @@ pub(crate) struct KernelSettings {
     pub(crate) files: bool,
     /// Watch flows.
     pub(crate) sockets: bool,
+    /// Bytes of a call that are copied as payload, 0 = none.
+    pub(crate) capture_bytes: u32,
+    /// Where payload is copied.
+    pub(crate) ports: Ports,
     /// Report reads of kernel file systems too.
     pub(crate) all_files: bool,
     /// Show libbpf's messages.
@@ -41,6 +47,15 @@ pub(crate) struct KernelSettings {
     pub(crate) process_records: bool,
     /// Whom not to report.
     pub(crate) own: OwnProcesses,
+}
+
+impl KernelSettings {
+    /// What hooks are for that have to be there.
+    fn parts(&self) -> Vec<Part> {
+        let payload = self.sockets && self.capture_bytes > 0;
+        let parts = [(self.files, Part::Files), (self.sockets, Part::Sockets), (payload, Part::Payload)];
+        parts.into_iter().filter_map(|(wanted, part)| wanted.then_some(part)).collect()
+    }
 }
 
 /// Processes that are kflowd's own.
@@ -146,6 +161,7 @@ fn open(
     knobs.own_front = settings.own.front;
     knobs.own_probe = settings.own.probe;
     knobs.own_group = settings.own.group;
+    capture::set_knobs(settings, knobs);
     attach::set_positions(kernel, knobs);
     attach::select(skel.open_object_mut(), ways, stand_ins);
     Ok(skel)
@@ -156,7 +172,7 @@ fn load_and_attach(
     settings: &KernelSettings,
     kernel: &Signatures,
 ) -> Result<(KflowdSkel<'static>, Attachments), LoadError> {
-    let mut ways = attach::first_ways(kernel, settings.files, settings.sockets);
+    let mut ways = attach::first_ways(kernel, &settings.parts());
     let stand_ins = preemption::happens(kernel.lazy());
     loop {
         let mut skel = match open(settings, kernel, &ways, stand_ins)?.load() {

@@ -52,6 +52,9 @@ const PLUGINS: Opt = Opt { name: "-P/--plugins", accepts: "any path, it is ignor
 const USER: Opt = Opt { name: "--user", accepts: "a user of /etc/passwd other than root" };
 const QUEUE_SIZE: Opt =
     Opt { name: "--queue-size", accepts: "a power of two from 64K to 1G, in bytes or with K, M or G" };
+/// Most bytes that `--capture-bytes` takes (below CAPTURE_MAX in bpf/config.bpf.h).
+const CAPTURE_MAX: u32 = 8191;
+const CAPTURE: Opt = Opt { name: "--capture-bytes", accepts: "a whole number from 0 to 8191" };
 const STATS: Opt = Opt { name: "--stats", accepts: "whole seconds from 0 to 4294967295" };
 
 /// Every option that has something to accept.
@@ -67,6 +70,7 @@ pub(crate) const OPTIONS: &[&Opt] = &[
     &PLUGINS,
     &USER,
     &QUEUE_SIZE,
+    &CAPTURE,
     &STATS,
 ];
 
@@ -90,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) active: u32,
     /// `-e`, 0 = no limit.
     pub(crate) max_events: u32,
+    /// `--capture-bytes`.
+    pub(crate) capture_bytes: u32,
     /// `--all-files`.
     pub(crate) all_files: bool,
     /// `-V`.
@@ -120,6 +126,7 @@ impl Settings {
             idle,
             active,
             max_events: cli.events.as_deref().map_or(Ok(0), |v| number(&EVENTS, v, v, 1))?,
+            capture_bytes: cli.capture_bytes.as_deref().map_or(Ok(4096), capture_bytes)?,
             all_files: cli.all_files,
             verbose: cli.verbose,
             queue_size: cli.queue_size.as_deref().map_or(Ok(16 << 20), queue_size)?,
@@ -184,6 +191,10 @@ fn number(option: &Opt, whole: &str, digits: &str, min: u32) -> Result<u32, Fail
         .and_then(|d| d.parse().ok())
         .filter(|n| *n >= min)
         .ok_or_else(|| option.refuse(whole))
+}
+
+fn capture_bytes(value: &str) -> Result<u32, Failure> {
+    number(&CAPTURE, value, value, 0).ok().filter(|n| *n <= CAPTURE_MAX).ok_or_else(|| CAPTURE.refuse(value))
 }
 
 fn monitor(value: &str) -> Result<(bool, bool), Failure> {

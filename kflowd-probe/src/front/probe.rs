@@ -90,6 +90,8 @@ fn kernel_settings(settings: &Settings) -> KernelSettings {
         max_events: settings.max_events,
         files: settings.files,
         sockets: settings.sockets,
+        capture_bytes: settings.capture_bytes,
+        ports: settings.enricher.ports.clone(),
         all_files: settings.all_files,
         verbose: settings.verbose,
         // Only `-x` shows what they tell.
