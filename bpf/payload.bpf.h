@@ -68,8 +68,6 @@ static __always_inline struct scratch *payload_begin(struct flow *flow, __u32 wa
 	return s;
 }
 
-#define PAYLOAD_TEXT (sizeof(struct kf_payload) + sizeof(struct kf_tail))
-
 /* Sends the record with the `got` bytes that are in it. */
 static __always_inline void payload_end(struct scratch *s, __u32 slot, __u32 got)
 {
@@ -98,18 +96,17 @@ static __always_inline __u32 payload_limit(__u32 len)
 __noinline int payload_message(__u32 number, __u64 message, __u32 len, __u32 way, __u64 offset)
 {
 	struct flow *flow = flow_at(number);
-	struct position at = iter_position(&((struct msghdr *)message)->msg_iter);
+	struct iov_iter *iter = &((struct msghdr *)message)->msg_iter;
 	struct scratch *s;
-	__u32 slot, got = 0;
+	__u32 slot;
 
-	if (!flow || !at.known)
+	if (!flow || iter_type(iter) == ITER_IS_OTHER)
 		return 0;
 	s = payload_begin(flow, way, offset, len, &slot);
 	if (!s)
 		return 0;
-	if (iter_back(&at, len))
-		got = iter_copy(&at, &s->record[PAYLOAD_TEXT], payload_limit(len));
-	payload_end(s, slot, got);
+	iter_begin(&s->position, iter, len, payload_limit(len));
+	payload_end(s, slot, iter_copy(slot));
 	return 0;
 }
 
