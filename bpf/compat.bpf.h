@@ -136,6 +136,78 @@ static __always_inline void short_name_words(struct dentry *dentry, __u64 words[
 	words[3] = from[3];
 }
 
+/* Tracing programs may ask for a socket's cookie, which makes it one, since 5.12, as for this helper's. */
+#define HAVE_COOKIES bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_ima_inode_hash)
+
+/* Drops at a socket: sk_drops, since 6.18 of UDP a pair of counters. */
+struct numa_drop_counters {
+	struct {
+		int counter;
+	} drops0, drops1;
+} __attribute__((preserve_access_index));
+struct sock___counters {
+	struct numa_drop_counters *sk_drop_counters;
+} __attribute__((preserve_access_index));
+static __always_inline __u32 socket_drops(struct sock *sk)
+{
+	__u32 drops = BPF_CORE_READ(sk, sk_drops.counter);
+	struct numa_drop_counters *more;
+
+	if (!bpf_core_field_exists(struct sock___counters, sk_drop_counters))
+		return drops;
+	more = BPF_CORE_READ((struct sock___counters *)sk, sk_drop_counters);
+	if (more)
+		drops += BPF_CORE_READ(more, drops0.counter) + BPF_CORE_READ(more, drops1.counter);
+	return drops;
+}
+
+/* Iterators: `type` with a bit for the direction up to 5.13; `iov` up to 6.3; one piece by itself since 6.0.
+ */
+struct iov_iter___type {
+	unsigned int type;
+} __attribute__((preserve_access_index));
+struct iov_iter___iov {
+	void *iov;
+} __attribute__((preserve_access_index));
+struct iov_iter___later {
+	void *__iov;
+} __attribute__((preserve_access_index));
+
+enum iter_kind { ITER_IS_IOVEC, ITER_IS_UBUF, ITER_IS_KVEC, ITER_IS_OTHER };
+
+static __always_inline __u32 iter_type(struct iov_iter *iter)
+{
+	__u32 type;
+
+	if (bpf_core_field_exists(struct iov_iter___type, type))
+		type = BPF_CORE_READ((struct iov_iter___type *)iter, type) & ~1;
+	else
+		type = BPF_CORE_READ(iter, iter_type);
+	if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC))
+		return ITER_IS_IOVEC;
+	if (type == bpf_core_enum_value(enum iter_type, ITER_KVEC))
+		return ITER_IS_KVEC;
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
+		return ITER_IS_UBUF;
+	return ITER_IS_OTHER;
+}
+
+/* Address of the current piece's entry; of the memory itself, which is in the same union, where it is alone.
+ */
+static __always_inline __u64 iter_memory(struct iov_iter *iter)
+{
+	if (bpf_core_field_exists(struct iov_iter___iov, iov))
+		return (__u64)BPF_CORE_READ((struct iov_iter___iov *)iter, iov);
+	return (__u64)BPF_CORE_READ((struct iov_iter___later *)iter, __iov);
+}
+
+/* Bytes that the iterator has not passed yet. */
+static __always_inline __u64 iter_left(struct iov_iter *iter)
+{
+	return iter->count;
+}
+
 /* Mounts of a super block: a list of mount.mnt_instance, since 6.18 chained by mnt_next_for_sb. */
 struct super_block___list {
 	struct list_head s_mounts;

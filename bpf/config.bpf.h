@@ -15,6 +15,19 @@ const volatile __u8 process_records;
 /* Report reads of kernel file systems too. */
 const volatile __u8 all_files;
 
+/* Payload: bytes of a call that are copied, below CAPTURE_MAX, 0 = none; ports of which it is, 0 = no more.
+ */
+#define CAPTURE_MAX   8192
+#define CAPTURE_PORTS 24
+const volatile __u32 capture_bytes;
+const volatile __u16 capture_tcp[CAPTURE_PORTS];
+const volatile __u16 capture_udp[CAPTURE_PORTS];
+
+/* Addresses of UNIX sockets that are reported, padded with NUL; an empty first one = none. */
+#define UNIX_PATHS 3
+#define UNIX_WORDS 5
+const volatile __u64 unix_paths[UNIX_PATHS][UNIX_WORDS];
+
 /* Own processes: kflowd's front and probe; children of the front are enrichers; a process group, 0 = none. */
 const volatile __u32 own_front;
 const volatile __u32 own_probe;
@@ -36,6 +49,10 @@ const volatile __u8 arg_symlink_dentry;
 const volatile __u8 arg_symlink_ret;
 const volatile __u8 arg_create_dentry;
 const volatile __u8 arg_create_ret;
+const volatile __u8 arg_accept_ret;
+const volatile __u8 arg_tcp_recv_flags;
+const volatile __u8 arg_tcp_recv_ret;
+const volatile __u8 arg_udp_recv_ret;
 
 /* Set by the probe once everything is attached, cleared before the last sweep: no session is opened while it
  * is 0. */

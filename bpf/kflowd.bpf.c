@@ -3,6 +3,7 @@
 #include "vmlinux/vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 #include "record.h"
 #include "config.bpf.h"
@@ -20,6 +21,11 @@
 #include "open.bpf.h"
 #include "session.bpf.h"
 #include "standin.bpf.h"
+#include "flow.bpf.h"
+#include "flow_send.bpf.h"
+#include "flow_open.bpf.h"
+#include "iter.bpf.h"
+#include "payload.bpf.h"
 #include "layout.bpf.h"
 #include "process.bpf.c"
 #include "file.bpf.c"
@@ -28,5 +34,11 @@
 #include "name.bpf.c"
 #include "attrib.bpf.c"
 #include "sweep.bpf.c"
+#include "tcp.bpf.c"
+#include "payload.bpf.c"
+#include "udp.bpf.c"
+#include "unix.bpf.c"
+#include "socket.bpf.c"
+#include "flow_sweep.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

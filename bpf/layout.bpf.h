@@ -6,12 +6,16 @@
 
 struct layout {
 	struct kf_process process;
+	struct kf_flow flow;
+	struct kf_payload payload;
 	struct kf_ledger ledger;
 	struct kf_tail tail;
 	enum kf_kind kind;
 	enum kf_tag tag;
 	enum kf_cause cause;
 	enum kf_file_event event;
+	enum kf_role role;
+	enum kf_direction direction;
 };
 const struct layout *layout_unused __attribute__((unused));
 

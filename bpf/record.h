@@ -28,6 +28,10 @@ enum kf_kind {
 	KF_KIND_EXIT = 3,   /* struct kf_process: the last thread of a process has ended */
 	KF_KIND_FILE = 4,   /* struct kf_file: what one process did to one file since the last such record */
 	KF_KIND_LEDGER = 5, /* struct kf_ledger: written by the probe, not by the kernel */
+	KF_KIND_FLOW =
+	    6, /* struct kf_flow: one connection, or one socket and peer, since the last such record */
+	KF_KIND_PAYLOAD =
+	    7, /* struct kf_payload: bytes of a flow, before the record of the flow that had them */
 };
 
 /* kf_head.flags */
@@ -82,12 +86,12 @@ enum kf_file_event {
 	KF_EVENTS = 11,
 };
 
-/* Why a file record was written. */
+/* Why a file or flow record was written. */
 enum kf_cause {
-	KF_CAUSE_CLOSE = 1,  /* last open description of the process closed */
-	KF_CAUSE_NAME = 2,   /* deleted, moved, linked */
-	KF_CAUSE_COUNT = 3,  /* the event limit was reached */
-	KF_CAUSE_IDLE = 4,   /* no event for the idle timeout */
+	KF_CAUSE_CLOSE = 1, /* last open description of the process closed; end of the connection or socket */
+	KF_CAUSE_NAME = 2,  /* deleted, moved, linked */
+	KF_CAUSE_COUNT = 3, /* the event limit was reached */
+	KF_CAUSE_IDLE = 4,  /* no event for the idle timeout */
 	KF_CAUSE_ACTIVE = 5, /* open for longer than the active timeout */
 	KF_CAUSE_EXIT = 6,   /* the process ended */
 	KF_CAUSE_STOP = 7,   /* kflowd stops */
@@ -124,6 +128,95 @@ struct kf_file {
 	__u32 events[KF_EVENTS];
 };
 
+/* kf_flow.role */
+enum kf_role {
+	KF_ROLE_CLIENT = 1, /* connected, or sent first */
+	KF_ROLE_SERVER = 2, /* accepted, or received first */
+};
+
+/* Index of kf_flow.ways; kf_payload.way. */
+enum kf_direction {
+	KF_TX = 0,
+	KF_RX = 1,
+};
+
+/* Combinations of TCP flags that one direction of a record tells apart; as they appear. */
+#define KF_TCP_FLAGS 10
+
+/* One direction of a flow. What counts, counts since the last record of the flow. */
+struct kf_way {
+	__u64 packets;	    /* segments of TCP, datagrams, messages; large ones by what is on the wire */
+	__u64 data_packets; /* TCP: of these with payload */
+	__u64 bytes;	    /* payload; sent again, counted again */
+	__u64 first_time;   /* first and last packet of this record, CLOCK_BOOTTIME; 0 = none */
+	__u64 last_time;
+	__u32 ifindex;			 /* interface of the last packet, 0 = unknown */
+	__u32 flags_other;		 /* packets with a combination that found no place below */
+	__u32 flags_count[KF_TCP_FLAGS]; /* packets with each combination */
+	__u8 flags[KF_TCP_FLAGS]; /* combinations, FIN 1 ... CWR 0x80, as the connection had them; 0 = no more
+				   */
+	__u8 pad[6];
+};
+
+/*
+ * Body of FLOW. Tail: EXE_NAME, PARENT_NAME, of a UNIX flow also ADDRESS. An IPv4 address is in the first
+ * four of its bytes, and so is one that an IPv6 socket mapped: `family` is that of the packets.
+ */
+struct kf_flow {
+	struct kf_head head;
+	struct kf_task task;
+	__u64 cookie;	       /* of the socket, unique since boot */
+	__u64 open_time;       /* when the flow was first seen, CLOCK_BOOTTIME */
+	__u64 sent_time;       /* when this record was written, CLOCK_BOOTTIME */
+	__u64 rtt;	       /* TCP: smoothed round-trip time */
+	__u64 bytes_acked;     /* TCP: acknowledged by the peer, since the last record */
+	__u64 bytes_retrans;   /* TCP: sent again, since the last record */
+	__u64 ttl_sum;	       /* of the packets that ttl_packets counts: their TTL or hop limit */
+	__u32 ttl_packets;     /* received packets, large ones once, since the last record */
+	__u32 packets_retrans; /* TCP: sent again, since the last record */
+	__u32 packets_dups;    /* TCP: sent, and reported twice by the peer, since the last record */
+	__u32 packets_reorder; /* TCP: reordering seen by the sender, since the last record */
+	__u32 packets_drop;    /* received and dropped at the socket, since the last record */
+	__u32 packets_frag;    /* received in IP fragments, since the last record */
+	__u32 packets_queued;  /* in the receive queue now */
+	__u32 rto;	       /* TCP: retransmission timeout, milliseconds */
+	__u32 netns;	       /* inode number of the network namespace */
+	__u32 cause;	       /* enum kf_cause */
+	__u8 local[16];	       /* addresses, network byte order */
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 family;	       /* AF_UNIX 1, AF_INET 2, AF_INET6 10 */
+	__u8 protocol;	       /* IPPROTO_TCP 6, IPPROTO_UDP 17; 0 = UNIX */
+	__u8 role;	       /* enum kf_role */
+	__u8 state;	       /* as the kernel numbers it: 1 established ... 7 closed */
+	struct kf_way ways[2]; /* KF_TX, KF_RX */
+};
+
+/* kf_payload.flags */
+#define KF_PAYLOAD_DATAGRAM 0x1 /* a message of its own, not a piece of a stream */
+
+/*
+ * Body of PAYLOAD: what one call sent or received, or the beginning of it. Tail: PAYLOAD. Records of one
+ * direction come in the order of the stream; what is missing is a gap of the offsets.
+ */
+struct kf_payload {
+	struct kf_head head;
+	__u64 cookie;	 /* kf_flow.cookie */
+	__u64 open_time; /* kf_flow.open_time */
+	__u64 offset;	 /* bytes of this direction before these, since the flow was first seen */
+	__u32 len;	 /* bytes that the call moved; the tail may have fewer */
+	__u32 flags;	 /* KF_PAYLOAD_* */
+	__u8 local[16];	 /* addresses and ports as in kf_flow: UDP flows of one socket share the cookie */
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 family;
+	__u8 protocol;
+	__u8 role;
+	__u8 way; /* enum kf_direction */
+};
+
 /*
  * One string of the tail: this entry, then `len` bytes without NUL; entries follow each other unpadded. A
  * path is written from the file towards the root, each component ended by a slash: "f/t/root/" is /root/t/f.
@@ -140,6 +233,8 @@ enum kf_tag {
 	KF_TAG_ARGV = 4,	/* arguments, each ended by NUL */
 	KF_TAG_PATH = 5,	/* full path of the file; after a move the new one */
 	KF_TAG_ORIGIN = 6,	/* full path before a move */
+	KF_TAG_ADDRESS = 7,	/* of a UNIX socket: a path, or a name behind a NUL */
+	KF_TAG_PAYLOAD = 8,	/* bytes that were sent or received */
 };
 #define KF_TAG_CUT 0x8000
 
@@ -163,6 +258,18 @@ struct kf_counters {
 	__u64 sessions_open;   /* sessions opened */
 	__u64 sessions_closed; /* sessions ended */
 	__u64 rescued;	       /* hook runs that the kernel skipped and a stand-in did */
+	__u64 flow_events;     /* packets, datagrams and messages of flows that a hook saw */
+	__u64 flow_events_sent;	 /* of these: in records that the ring buffer took */
+	__u64 flow_events_map;	 /* of these: lost, the flow map was full */
+	__u64 flow_events_ring;	 /* of these: lost, the ring buffer was full */
+	__u64 flow_records;	 /* flow records that the ring buffer took */
+	__u64 flow_records_ring; /* flow records lost, the ring buffer was full */
+	__u64 flows_open;	 /* flows begun */
+	__u64 flows_closed;	 /* flows ended */
+	__u64 payload_events;	 /* pieces of payload to copy */
+	__u64 payload_records;	 /* of these: taken by the ring buffer */
+	__u64 payload_ring;	 /* of these: lost, the ring buffer was full */
+	__u64 payload_fault;	 /* of these: lost, the memory could not be read */
 };
 
 /* Body of LEDGER: the probe's view of the stream so far. */

@@ -7,7 +7,19 @@
 #ifndef KFLOWD_SCRATCH_H
 #define KFLOWD_SCRATCH_H
 
+/* Where an iterator stands, on every kernel, and what of its memory is wanted. */
+struct position {
+	__u64 piece;  /* address of the iovec, or of the memory itself where there is only one */
+	__u64 offset; /* within it */
+	__u64 back;   /* bytes that it is still to go back */
+	__u32 wanted; /* bytes to copy, below CAPTURE_MAX */
+	__u32 done;   /* bytes copied */
+	__u8 single;  /* there is only one piece */
+	__u8 kernel;  /* the kernel's own memory */
+};
+
 struct scratch {
+	struct position position; /* iter.bpf.h */
 	/* State of the long path walk (path.bpf.h). */
 	__u64 dentry;
 	__u64 mount;

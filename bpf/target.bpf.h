@@ -3,9 +3,10 @@
 #ifndef KFLOWD_TARGET_H
 #define KFLOWD_TARGET_H
 
-#define S_IFMT	0170000
-#define S_IFREG 0100000
-#define S_IFLNK 0120000
+#define S_IFMT	 0170000
+#define S_IFREG	 0100000
+#define S_IFLNK	 0120000
+#define S_IFSOCK 0140000
 
 #define SB_KERNMOUNT (1 << 22)
 #define MINORBITS    20

@@ -62,6 +62,7 @@ enum {
 };
 enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_ima_inode_hash = 161,
 	BPF_FUNC_get_func_arg = 183,
 };
 
@@ -183,6 +184,7 @@ struct file {
 	unsigned int f_flags;
 	unsigned int f_mode;
 	loff_t f_pos;
+	void *private_data;
 };
 
 struct iattr {
@@ -278,6 +280,197 @@ struct linux_binprm {
 	struct file *file;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+struct net {
+	struct ns_common ns;
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	struct {
+		__s64 counter;
+	} skc_cookie;
+	unsigned long skc_flags;
+	struct {
+		struct {
+			int counter;
+		} refs;
+	} skc_refcnt;
+};
+
+struct net_device {
+	int ifindex;
+};
+struct dst_entry {
+	struct net_device *dev;
+};
+struct sk_buff_head {
+	__u32 qlen;
+};
+
+struct socket;
+
+struct sock {
+	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
+	struct {
+		int counter;
+	} sk_drops;
+	struct dst_entry *sk_dst_cache;
+	struct socket *sk_socket;
+	u8 sk_userlocks : 4;
+	u16 sk_protocol;
+	u16 sk_type;
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct udp_sock {
+	struct inet_sock inet;
+	struct sk_buff_head reader_queue;
+};
+
+struct inet_cork {
+	__u16 gso_size;
+};
+union flowi_uli {
+	struct {
+		__be16 dport;
+		__be16 sport;
+	} ports;
+};
+struct flowi4 {
+	__be32 saddr;
+	__be32 daddr;
+	union flowi_uli uli;
+};
+struct flowi6 {
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+	union flowi_uli uli;
+};
+
+struct inet_bind_bucket {
+	signed char fastreuse;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+	struct inet_bind_bucket *icsk_bind_hash;
+	__u32 icsk_rto;
+	__u32 icsk_rto_min;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	u8 ecn_flags;
+	u32 segs_in;
+	u32 segs_out;
+	u32 snd_nxt;
+	u32 write_seq;
+	u32 copied_seq;
+	u32 data_segs_out;
+	u64 bytes_sent;
+	u64 bytes_acked;
+	u64 bytes_retrans;
+	u32 total_retrans;
+	u32 dsack_dups;
+	u32 reord_seen;
+	u32 srtt_us;
+};
+
+struct inet_skb_parm {
+	u16 frag_max_size;
+};
+struct inet6_skb_parm {
+	__u16 frag_max_size;
+};
+struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
+	u16 tcp_gso_segs;
+	__u8 tcp_flags;
+	union {
+		struct inet_skb_parm h4;
+		struct inet6_skb_parm h6;
+	} header;
+};
+
+struct skb_shared_info {
+	unsigned short gso_segs;
+};
+
+enum iter_type {
+	ITER_IOVEC = 0,
+	ITER_KVEC = 1,
+	ITER_UBUF = 6,
+};
+struct iov_iter {
+	u8 iter_type;
+	size_t iov_offset;
+	size_t count;
+};
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+	struct iov_iter msg_iter;
+};
+
+struct sockaddr_un {
+	char sun_path[108];
+};
+struct unix_address {
+	struct sockaddr_un name[0];
+};
+struct unix_sock {
+	struct sock sk;
+	struct unix_address *addr;
+	struct sock *peer;
+};
+
+struct sk_buff {
+	struct sock *sk;
+	unsigned long _skb_refdst;
+	unsigned int len;
+	unsigned int data_len;
+	char cb[48];
+	__be16 protocol;
+	__u16 network_header;
+	__u16 transport_header;
+	int skb_iif;
+	unsigned int end;
+	unsigned char *head;
+	unsigned char *data;
+};
+
 struct seq_file;
 struct bpf_map;
 struct bpf_iter_meta {
@@ -291,6 +484,18 @@ struct bpf_iter__task {
 	};
 	union {
 		struct task_struct *task;
+	};
+};
+struct bpf_iter__task_file {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct task_struct *task;
+	};
+	u32 fd;
+	union {
+		struct file *file;
 	};
 };
 struct bpf_iter__bpf_map_elem {

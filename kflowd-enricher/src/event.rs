@@ -2,7 +2,9 @@
 //!
 //! Strings are still bytes; only the renderer knows what an output form allows.
 
-use kflowd_proto::layout::{File as FileBody, InodeTime};
+use kflowd_proto::layout::{Cause, File as FileBody, Flow as FlowBody, InodeTime, Way};
+
+use crate::render::app::Block;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -158,11 +160,67 @@ impl File<'_> {
     }
 }
 
+/// What went through a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow<'a> {
+    /// Of a UNIX socket: its address, `@` instead of the first NUL.
+    pub address: Text<'a>,
+    /// Interfaces as text, by direction, see [`crate::enrich::interface`].
+    pub interfaces: [&'a str; 2],
+    /// The numbers, as the kernel gave them.
+    pub body: &'a FlowBody,
+    /// Messages that go out with this record.
+    pub messages: Option<Block<'a>>,
+}
+
+/// Numbers of the kernel's interface that flow records hold.
+pub mod socket {
+    /// `AF_UNIX`.
+    pub const UNIX: u8 = 1;
+    /// `AF_INET`.
+    pub const INET: u8 = 2;
+    /// `AF_INET6`.
+    pub const INET6: u8 = 10;
+    /// `IPPROTO_TCP`.
+    pub const TCP: u8 = 6;
+    /// `IPPROTO_UDP`.
+    pub const UDP: u8 = 17;
+}
+
+impl Flow<'_> {
+    /// Nanoseconds from the first sight of the socket to the record.
+    pub fn age(&self) -> u64 {
+        self.body.sent_time.saturating_sub(self.body.open_time)
+    }
+
+    /// Average TTL or hop limit of the packets received.
+    pub fn ttl(&self) -> u64 {
+        let packets = u64::from(self.body.ttl_packets);
+        let half = packets / 2;
+        self.body.ttl_sum.saturating_add(half).checked_div(packets).unwrap_or(0)
+    }
+
+    /// Whether the flow is over with this record. A datagram flow that was idle begins anew with its next packet.
+    pub fn last(body: &FlowBody) -> bool {
+        let is = |cause: Cause| body.cause == cause as u32;
+        let ended = is(Cause::Close) || is(Cause::Exit) || is(Cause::Stop);
+        ended || is(Cause::Idle) && body.protocol != socket::TCP
+    }
+}
+
+/// Nanoseconds from the first to the last packet of one direction.
+pub fn duration(way: &Way) -> u64 {
+    way.last_time.saturating_sub(way.first_time)
+}
+
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for the time of one record, never stored")]
 pub enum Subject<'a> {
     /// A file.
     File(File<'a>),
+    /// A flow.
+    Flow(Flow<'a>),
 }
 
 /// An event.

@@ -1,8 +1,9 @@
 //! The loop: frames from the queue in batches, each batch written and then committed.
 //!
-//! A batch that was written but not committed when the process dies comes again with the same numbers. The self
-//! record is committed before it is written: it is made anew each time, so it must not come twice under one number;
-//! a death in between leaves a gap, which is what a loss looks like.
+//! A batch that was written but not committed when the process dies comes again with the same numbers. A message
+//! that is made anew each time must not come twice under one number: the self record, and records of flows that go out
+//! only because application messages wait in this process. They are committed before they are written; a death in
+//! between leaves a gap, which is what a loss looks like.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -110,6 +111,9 @@ impl Intake {
     /// When queue or stdout fail, and when the probe ended without closing the queue.
     pub fn run(mut self) -> Result<(), RunError> {
         let Some(end) = self.work()? else { return Ok(()) };
+        if self.finish()? == Written::NobodyLeft {
+            return Ok(());
+        }
         let nobody = self.self_record(sys::boottime_ns())? == Written::NobodyLeft;
         self.print_ledger();
         match end {
@@ -150,7 +154,6 @@ impl Intake {
     }
 
     fn tick(&mut self, now: u64) {
-        self.pipeline.tick(now);
         if now >= self.times.wall {
             self.times.wall = now.saturating_add(SECOND);
             self.pipeline.set_wall_offset(sys::wall_offset());
@@ -160,22 +163,39 @@ impl Intake {
     /// Takes what is there, writes it, commits it.
     fn take_batch(&mut self, now: u64) -> Result<Taken, RunError> {
         self.batch.clear();
+        self.pipeline.tick(now, &mut self.batch);
         let mut frames = 0;
-        while frames < FRAMES_MAX && self.batch.text().len() < TEXT_MAX {
+        while frames < FRAMES_MAX && self.batch.text().len() < TEXT_MAX && !self.batch.once() {
             let Some(frame) = self.queue.next()? else { break };
             frame.copy_into(&mut self.frame);
             self.pipeline.take(&self.frame, &mut self.batch);
             frames += 1;
         }
-        if frames == 0 {
+        if frames == 0 && self.batch.is_empty() {
             return Ok(Taken::None);
         }
         self.times.give_up = None;
-        if self.sinks.write(&self.batch, now)? == Written::NobodyLeft {
-            return Ok(Taken::NobodyLeft);
+        if self.write()? == Written::NobodyLeft { Ok(Taken::NobodyLeft) } else { Ok(Taken::Some) }
+    }
+
+    /// Writes the batch and commits it, in the order that it needs.
+    fn write(&mut self) -> Result<Written, RunError> {
+        if self.batch.once() {
+            self.queue.commit(self.pipeline.sequence());
         }
-        self.queue.commit(self.pipeline.sequence());
-        Ok(Taken::Some)
+        let now = sys::boottime_ns();
+        let written = self.sinks.write(&self.batch, now)?;
+        if written == Written::On && !self.batch.once() {
+            self.queue.commit(self.pipeline.sequence());
+        }
+        Ok(written)
+    }
+
+    /// What waits of application messages goes out.
+    fn finish(&mut self) -> Result<Written, RunError> {
+        self.batch.clear();
+        self.pipeline.finish(&mut self.batch);
+        self.write()
     }
 
     fn stats_due(&mut self, now: u64) -> Result<Written, RunError> {
@@ -192,8 +212,8 @@ impl Intake {
     fn self_record(&mut self, now: u64) -> Result<Written, RunError> {
         self.batch.clear();
         self.pipeline.self_record(now, &self.sinks.counts(), &mut self.batch);
-        self.queue.commit(self.pipeline.sequence());
-        self.sinks.write(&self.batch, now)
+        self.batch.number_depends();
+        self.write()
     }
 
     /// Sleeps until something happens or is due.
@@ -201,7 +221,7 @@ impl Intake {
         if !self.queue.sleep() {
             return Ok(());
         }
-        let due = [self.times.stats, self.times.give_up].into_iter().flatten().min();
+        let due = [self.times.stats, self.times.give_up, self.pipeline.due()].into_iter().flatten().min();
         let timeout = due.map(|due| Duration::from_nanos(due.saturating_sub(now)));
         let waited = self.poll.poll(&mut self.events, timeout);
         self.queue.awake();

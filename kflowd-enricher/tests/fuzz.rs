@@ -1,15 +1,24 @@
 //! Hostile bytes for the decoders: recorded conversations, damaged at random, cut and shuffled at random, with holes.
+//! And for the whole pipeline: records and payload, damaged likewise, of which each is in a message or counted.
 //!
-//! One target per decoder. Each input has to end in valid JSON of bounded size, without a panic, and a stream in
-//! messages that do not depend on where it is cut. `KFLOWD_FUZZ_ROUNDS` sets the rounds of each target (default 3,000),
+//! One target per decoder, and one for records. Each input has to end in valid JSON of bounded size, without a panic, and a stream in
+//! messages that do not depend on where it is cut. `KFLOWD_FUZZ_ROUNDS` sets the rounds of each target (default 3,000; records 100),
 //! `KFLOWD_FUZZ_SEED` where the random numbers begin; a failure prints the seed of its round.
 
 mod capture;
+mod common;
 
 use capture::{Capture, Sent, all, record};
 use kflowd_enricher::app::{App, Direction, Flow, Piece, Transport};
 use kflowd_enricher::decode::stream::Segment;
+use kflowd_enricher::enrich::Sources;
+use kflowd_enricher::enrich::host::HostFacts;
+use kflowd_enricher::enrich::interface::Links;
+use kflowd_enricher::pipeline::Pipeline;
+use kflowd_enricher::render::Batch;
 use kflowd_enricher::render::app::{Form, Style};
+use kflowd_proto::hello::{Output, Settings};
+use kflowd_proto::layout::Flow as FlowBody;
 use serde_json::Value;
 
 /// Random numbers that a seed determines (SplitMix64).
@@ -202,20 +211,101 @@ fn round(captures: &[Capture], seed: u64) {
     check(with_holes(&capture, &parts, form, &mut random));
 }
 
+/// A frame of any kind; the flows are few, so that records and payload meet.
+fn frame(captures: &[Capture], random: &mut Random) -> Vec<u8> {
+    let bodies = [common::flow_body(), common::server_body(), common::udp_body(), common::unix_body()];
+    let body = bodies[random.below(bodies.len())];
+    let body = FlowBody { cookie: random.next() % 8, cause: random.below(10) as u32, ..body };
+    let mut bytes = match random.below(8) {
+        0 => common::plain(),
+        1 | 2 => common::flow(&body),
+        _ => {
+            let capture = &captures[random.below(captures.len())];
+            let sent = &capture.sent[random.below(capture.sent.len())];
+            let bytes = &sent.bytes[..sent.bytes.len().min(8000)];
+            common::payload(&body, sent.direction, random.next() % 5000, bytes, (random.next() % 300) as u32)
+        }
+    };
+    if random.below(3) == 0 {
+        let kind = bytes[4..8].to_vec();
+        damage(&mut bytes, random);
+        // Lengths that fit lead on to what stands behind them.
+        if bytes.len() >= 8 && random.below(8) > 0 {
+            let len = bytes.len() as u32;
+            bytes[..4].copy_from_slice(&len.to_ne_bytes());
+            bytes[4..8].copy_from_slice(&kind);
+        }
+    }
+    bytes
+}
+
+/// `In` of each stage is what the stage let out, keeps or lost.
+fn sums_close(pipeline: &Pipeline) {
+    for stage in pipeline.stages(&[]).iter().filter(|s| s.name == "Enricher" || s.name == "Messages") {
+        let of = |prefix| {
+            stage.counters.iter().filter(|(n, _)| n.starts_with(prefix)).map(|(_, n)| n).sum::<u64>()
+        };
+        assert_eq!(of("In"), of("Out") + of("Kept") + of("Lost"), "{:?}", stage.counters);
+    }
+}
+
+fn records_round(captures: &[Capture], seed: u64) {
+    let mut random = Random(seed);
+    let form = form(&mut random);
+    let output = if form.style == Style::Pretty { Output::Json } else { Output::JsonMin };
+    let settings = Settings { output, extra: form.extra, secrets: form.secrets, ..Settings::default() };
+    let none = std::path::PathBuf::from("/dev/null");
+    let sources = Sources {
+        passwd: none.clone(),
+        group: none.clone(),
+        mounts: none,
+        links: Links::Table(0, Vec::new()),
+        ..Sources::system(0, 0, form.extra)
+    };
+    let mut pipeline = Pipeline::new(&settings, sources, &HostFacts::default(), 1 + random.next() % 2);
+    let (mut batch, mut now) = (Batch::default(), 0);
+    for _ in 0..random.below(200) {
+        pipeline.take(&frame(captures, &mut random), &mut batch);
+        if random.below(30) == 0 {
+            now += random.next() % (3 * common::SECOND);
+            pipeline.tick(now, &mut batch);
+            sums_close(&pipeline);
+        }
+    }
+    pipeline.finish(&mut batch);
+    sums_close(&pipeline);
+    for i in 0..batch.len() {
+        let message = batch.message(i);
+        assert!(message.len() < 60 << 10, "message of {} bytes", message.len());
+        serde_json::from_slice::<Value>(message).expect("JSON");
+    }
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-fn fuzz(app: App) {
-    let captures: Vec<_> = all().into_iter().filter(|capture| capture.app == app).collect();
-    let (rounds, first) = (number("KFLOWD_FUZZ_ROUNDS", 3000), number("KFLOWD_FUZZ_SEED", 1));
+/// Runs a target; of a failure the seed is printed.
+fn rounds(name: &str, default: u64, round: impl Fn(u64) + std::panic::RefUnwindSafe) {
+    let (rounds, first) = (number("KFLOWD_FUZZ_ROUNDS", default), number("KFLOWD_FUZZ_SEED", 1));
     for seed in first..first + rounds {
-        if let Err(panic) = std::panic::catch_unwind(|| round(&captures, seed)) {
+        if let Err(panic) = std::panic::catch_unwind(|| round(seed)) {
             eprintln!("KFLOWD_FUZZ_SEED={seed} KFLOWD_FUZZ_ROUNDS=1");
             std::panic::resume_unwind(panic);
         }
     }
-    eprintln!("{app:?}: {rounds} rounds from seed {first}");
+    eprintln!("{name}: {rounds} rounds from seed {first}");
+}
+
+fn fuzz(app: App) {
+    let captures: Vec<_> = all().into_iter().filter(|capture| capture.app == app).collect();
+    rounds(app.name(), 3000, |seed| round(&captures, seed));
+}
+
+#[test]
+fn records() {
+    let captures = all();
+    rounds("records", 100, |seed| records_round(&captures, seed));
 }
 
 #[test]

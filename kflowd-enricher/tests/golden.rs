@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 use kflowd_enricher::enrich::Sources;
 use kflowd_enricher::enrich::host::HostFacts;
+use kflowd_enricher::enrich::interface::Links;
 use kflowd_enricher::pipeline::Pipeline;
-use kflowd_enricher::render::{Batch, keys};
+use kflowd_enricher::render::Batch;
+use kflowd_enricher::render::keys::{self, Key};
 use kflowd_proto::hello::{Output, Settings};
-use kflowd_proto::layout::{Flags, Kind, Ledger, Process, TAG_CUT};
+use kflowd_proto::layout::{Cause, Direction, Flags, Flow, Kind, Ledger, Process, TAG_CUT, Way};
 use zerocopy::IntoBytes;
 
-use common::{SECOND, body, file, frame, plain};
+use common::{SECOND, body, file, flow, flow_body, frame, payload, plain, server_body, udp_body, unix_body};
 
 struct Case {
     name: &'static str,
@@ -50,6 +52,58 @@ fn odd() -> Vec<Vec<u8>> {
     vec![file(&odd, b"", &[(5 | TAG_CUT, "/d\u{e9}j\u{e0}/quo\"te\\/new\nline\u{1}".as_bytes())])]
 }
 
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: kflow.co\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 301 Moved Permanently\r\nContent-Length: 18\r\n\r\nMoved Permanently.";
+const QUESTION: &[u8] = b"\xde\x20\x01\0\0\x01\0\0\0\0\0\0\x05kflow\x02co\0\0\x01\0\x01";
+const ANSWER: &[u8] = b"\xde\x20\x81\x80\0\x01\0\x01\0\0\0\0\x05kflow\x02co\0\0\x01\0\x01\
+                        \xc0\x0c\0\x01\0\x01\0\0\x02\x58\0\x04\x0f\xc5\x8e\xad";
+
+fn tcp() -> Vec<Vec<u8>> {
+    let client = flow_body();
+    // In another network namespace, where nothing is known of the interface.
+    let mut other = Flow { netns: 1, cookie: 1, ..flow_body() };
+    other.remote_port = 443;
+    // Refused: no answer that counts.
+    let mut refused = Flow { ways: [Way::default(); 2], bytes_acked: 0, bytes_retrans: 0, ..other };
+    (refused.packets_retrans, refused.packets_dups, refused.packets_drop) = (0, 0, 0);
+    (refused.packets_reorder, refused.packets_frag) = (0, 0);
+    vec![
+        payload(&client, Direction::Tx, 0, REQUEST, 0),
+        payload(&client, Direction::Rx, 0, RESPONSE, 0),
+        flow(&client),
+        flow(&other),
+        flow(&refused),
+    ]
+}
+
+fn server() -> Vec<Vec<u8>> {
+    let server = server_body();
+    let last = Flow { cause: Cause::Close as u32, state: 7, ..server };
+    vec![
+        payload(&server, Direction::Rx, 0, REQUEST, 0),
+        flow(&server),
+        payload(&server, Direction::Tx, 0, RESPONSE, 1000),
+        flow(&last),
+    ]
+}
+
+fn datagrams() -> Vec<Vec<u8>> {
+    let (udp, unix) = (udp_body(), unix_body());
+    let log = b"<85>Sep 16 14:30:01 CRON[2122368]: session opened";
+    let mut hidden = flow(&unix);
+    // An abstract address.
+    let path = hidden.len() - b"/run/systemd/journal/dev-log".len();
+    hidden[path] = 0;
+    vec![
+        payload(&udp, Direction::Tx, 0, QUESTION, 0),
+        payload(&udp, Direction::Rx, 0, ANSWER, 0),
+        flow(&udp),
+        payload(&unix, Direction::Tx, 0, log, 0),
+        flow(&unix),
+        hidden,
+    ]
+}
+
 fn cases() -> Vec<Case> {
     let extra = Settings {
         extra: true,
@@ -66,6 +120,9 @@ fn cases() -> Vec<Case> {
         case("rename", extra, rename()),
         case("odd", Settings::default(), odd()),
         case("ledger", Settings::default(), ledger),
+        case("tcp", Settings::default(), tcp()),
+        case("server", Settings { extra: true, ..Settings::default() }, server()),
+        case("datagrams", Settings::default(), datagrams()),
     ]
 }
 
@@ -79,6 +136,10 @@ fn messages(case: &Case, output: Output) -> Batch {
         passwd: from.join("passwd"),
         group: from.join("group"),
         mounts: from.join("mountinfo"),
+        links: Links::Table(
+            4_026_531_840,
+            vec![(1, "1:lo:00:00:00:00:00:00".into()), (4, "4:enp5s0:0c:c4:7a:88:84:c2".into())],
+        ),
         wall_offset: 1_712_239_875 * SECOND as i64,
         monitor_start: 4000 * SECOND,
         extra: case.settings.extra,
@@ -128,6 +189,11 @@ fn golden_pairs() {
     }
 }
 
+/// Whether a key is about what a socket sent.
+fn sent(row: usize) -> bool {
+    keys::TABLE[row].name.starts_with("SockTx")
+}
+
 #[test]
 fn both_forms_are_the_same_json_with_keys_in_the_order_of_the_table() {
     for case in cases() {
@@ -139,7 +205,10 @@ fn both_forms_are_the_same_json_with_keys_in_the_order_of_the_table() {
             let known = |key: &String| keys::TABLE.iter().position(|row| row.name == key);
             let object = value.as_object().expect("object");
             let order: Vec<_> = object.keys().filter_map(known).collect();
-            assert!(order.is_sorted(), "{object:?}");
+            let server = object.get("SockRole").is_some_and(|role| role == "SERVER");
+            // A server shows what it received before what it sent.
+            let place = |row: &usize| (server && *row >= Key::SockAge as usize, server && sent(*row), *row);
+            assert!(order.is_sorted_by_key(place), "{object:?}");
             assert!(object.keys().all(|key| known(key).is_some() || key.ends_with("Raw")), "{object:?}");
         }
     }

@@ -31,6 +31,19 @@ pub(crate) struct Hook {
     kprobe: Option<&'static str>,
     /// Without this one kflowd has nothing to tell.
     required: bool,
+    /// What it is for.
+    part: Part,
+}
+
+/// What a hook is for, which `-m` and `-p` switch on and off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Files, and processes.
+    Files,
+    /// Flows.
+    Sockets,
+    /// What flows carry.
+    Payload,
 }
 
 /// Typed programs that have stand-ins (bpf/standin.bpf.c), used where the kernel preempts itself.
@@ -41,15 +54,25 @@ const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
 
 /// A function that only fexit or fentry can follow.
 const fn typed(target: &'static str, trace: &'static str) -> Hook {
-    Hook { target, trace, kprobe: None, required: false }
+    Hook { target, trace, kprobe: None, required: false, part: Part::Files }
 }
 
 const fn tracepoint(target: &'static str, trace: &'static str) -> Hook {
-    Hook { target, trace, kprobe: None, required: true }
+    Hook { target, trace, kprobe: None, required: true, part: Part::Files }
 }
 
 const fn function(target: &'static str, trace: &'static str, kprobe: &'static str) -> Hook {
-    Hook { target, trace, kprobe: Some(kprobe), required: false }
+    Hook { target, trace, kprobe: Some(kprobe), required: false, part: Part::Files }
+}
+
+/// A function of the network that only fentry or fexit can follow.
+const fn socket(target: &'static str, trace: &'static str) -> Hook {
+    Hook { target, trace, kprobe: None, required: false, part: Part::Sockets }
+}
+
+/// The same, where only payload is of interest.
+const fn payload(target: &'static str, trace: &'static str) -> Hook {
+    Hook { part: Part::Payload, ..socket(target, trace) }
 }
 
 /// All hooks, in the order in which they attach: those that end a session before those that open one.
@@ -99,6 +122,22 @@ pub(crate) const HOOKS: &[Hook] = &[
     typed("vfs_symlink", "vfs_symlink"),
     typed("vfs_create", "vfs_create"),
     function("do_dentry_open", "do_dentry_open", "security_file_open_kprobe"),
+    socket("inet_sock_destruct", "socket_freed"),
+    socket("tcp_done", "tcp_over"),
+    socket("tcp_disconnect", "tcp_disconnected"),
+    socket("inet_csk_accept", "tcp_accept"),
+    socket("tcp_rcv_established", "tcp_received_established"),
+    socket("tcp_rcv_state_process", "tcp_received_other"),
+    socket("__tcp_transmit_skb", "tcp_transmit"),
+    socket("skb_consume_udp", "udp_receive"),
+    socket("udp_send_skb", "udp_send"),
+    socket("udp_v6_send_skb", "udp_send_v6"),
+    socket("unix_dgram_sendmsg", "unix_dgram_sent"),
+    socket("unix_stream_sendmsg", "unix_stream_sent"),
+    payload("tcp_sendmsg_locked", "tcp_sent"),
+    payload("tcp_recvmsg", "tcp_read_by_user"),
+    payload("udp_recvmsg", "udp_read_by_user"),
+    payload("udpv6_recvmsg", "udp_read_by_user_v6"),
 ];
 
 /// Asks for the processor of a task that may be preempted lazily; since 6.13.
@@ -149,15 +188,15 @@ impl Signatures {
     }
 }
 
-/// First choice for every hook; without `files` those of files stay off.
-pub(crate) fn first_ways(kernel: &Signatures, files: bool) -> Vec<Way> {
+/// First choice for every hook; those whose part is not `wanted` stay off.
+pub(crate) fn first_ways(kernel: &Signatures, wanted: &[Part]) -> Vec<Way> {
     let known = |name| kernel.known(name);
     let replaced = |name| INSTEAD.iter().any(|(by, other)| *other == name && known(by));
     HOOKS
         .iter()
         .map(|hook| match hook.kprobe {
             _ if hook.required => Way::Trace,
-            _ if !files || replaced(hook.target) => Way::Off,
+            _ if !wanted.contains(&hook.part) || replaced(hook.target) => Way::Off,
             _ if known(hook.target) => Way::Trace,
             Some(_) => Way::Kprobe,
             None => Way::Off,
@@ -182,6 +221,10 @@ pub(crate) fn set_positions(kernel: &Signatures, knobs: &mut rodata) {
     knobs.arg_symlink_ret = count("vfs_symlink");
     knobs.arg_create_dentry = at("vfs_create", "dentry");
     knobs.arg_create_ret = count("vfs_create");
+    knobs.arg_accept_ret = count("inet_csk_accept");
+    knobs.arg_tcp_recv_flags = at("tcp_recvmsg", "flags");
+    knobs.arg_tcp_recv_ret = count("tcp_recvmsg");
+    knobs.arg_udp_recv_ret = count("udp_recvmsg");
 }
 
 /// The program that `name` is an entry of.

@@ -38,6 +38,13 @@ pub(crate) struct Cli {
     /// MD5 and SHA-256 of executables (their keys are empty in this version)
     #[arg(short, long)]
     pub(crate) checksums: bool,
+    /// Ports of application messages, one protocol each time: dns=udp/53,tcp/53, http=tcp/80, syslog=udp/514,tcp/514,unix
+    /// (these are the defaults); dns=off
+    #[arg(short, long, value_name = "APP=LIST", allow_hyphen_values = true)]
+    pub(crate) ports: Vec<String>,
+    /// Show secrets in HTTP headers (Authorization, Proxy-Authorization, Cookie, Set-Cookie), which are masked else
+    #[arg(long)]
+    pub(crate) no_redact: bool,
     /// Send each message as one datagram to these receivers, up to 16: 192.0.2.1:2057, [2001:db8::1]:2057, host:2057
     #[arg(short, long, value_name = "HOST:PORT,...", allow_hyphen_values = true)]
     pub(crate) udp: Vec<String>,
@@ -65,6 +72,9 @@ pub(crate) struct Cli {
     /// Bytes of the queue between the processes, a power of two from 64K to 1G [default: 16M]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     pub(crate) queue_size: Option<String>,
+    /// Bytes of a message that are copied for its decoder, 0 to 8191, 0 = none [default: 4096]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    pub(crate) capture_bytes: Option<String>,
     /// Seconds between two records about kflowd itself, 0 = only one at the end [default: 60]
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
     pub(crate) stats: Option<String>,

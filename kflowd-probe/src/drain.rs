@@ -214,7 +214,7 @@ impl Drain {
             return Ok(());
         }
         self.swept = now;
-        self.sweep.sessions().and_then(|()| self.sweep.programs()).map_err(DrainError::Sweep)?;
+        self.sweep.records().and_then(|()| self.sweep.programs()).map_err(DrainError::Sweep)?;
         self.push_ledger();
         Ok(())
     }
@@ -247,7 +247,7 @@ impl Drain {
         let deadline = sys::boottime_ns() + STOP_NS;
         loop {
             self.empty_ring(deadline)?;
-            self.sweep.sessions().map_err(DrainError::Sweep)?;
+            self.sweep.records().map_err(DrainError::Sweep)?;
             if self.variables.take_left() == 0 || sys::boottime_ns() > deadline {
                 break;
             }

@@ -5,12 +5,14 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
 
+use kflowd_proto::hello::Ports;
 use kflowd_proto::queue::Producer;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Iter, IterOpts, Link, MapCore, MapFlags, MapIterOpts, PrintLevel};
 
-use crate::attach::{self, Attachments, Signatures, Way};
+use crate::attach::{self, Attachments, Part, Signatures, Way};
+use crate::capture;
 use crate::drain::{Drain, DrainError};
 use crate::preemption;
 use crate::skel::kflowd::{KflowdSkel, KflowdSkelBuilder, OpenKflowdSkel};
@@ -31,6 +33,12 @@ pub(crate) struct KernelSettings {
     pub(crate) max_events: u32,
     /// Watch files; processes are always watched.
     pub(crate) files: bool,
+    /// Watch flows.
+    pub(crate) sockets: bool,
+    /// Bytes of a call that are copied as payload, 0 = none.
+    pub(crate) capture_bytes: u32,
+    /// Where payload is copied.
+    pub(crate) ports: Ports,
     /// Report reads of kernel file systems too.
     pub(crate) all_files: bool,
     /// Show libbpf's messages.
@@ -39,6 +47,15 @@ pub(crate) struct KernelSettings {
     pub(crate) process_records: bool,
     /// Whom not to report.
     pub(crate) own: OwnProcesses,
+}
+
+impl KernelSettings {
+    /// What hooks are for that have to be there.
+    fn parts(&self) -> Vec<Part> {
+        let payload = self.sockets && self.capture_bytes > 0;
+        let parts = [(self.files, Part::Files), (self.sockets, Part::Sockets), (payload, Part::Payload)];
+        parts.into_iter().filter_map(|(wanted, part)| wanted.then_some(part)).collect()
+    }
 }
 
 /// Processes that are kflowd's own.
@@ -144,6 +161,7 @@ fn open(
     knobs.own_front = settings.own.front;
     knobs.own_probe = settings.own.probe;
     knobs.own_group = settings.own.group;
+    capture::set_knobs(settings, knobs);
     attach::set_positions(kernel, knobs);
     attach::select(skel.open_object_mut(), ways, stand_ins);
     Ok(skel)
@@ -154,7 +172,7 @@ fn load_and_attach(
     settings: &KernelSettings,
     kernel: &Signatures,
 ) -> Result<(KflowdSkel<'static>, Attachments), LoadError> {
-    let mut ways = attach::first_ways(kernel, settings.files);
+    let mut ways = attach::first_ways(kernel, &settings.parts());
     let stand_ins = preemption::happens(kernel.lazy());
     loop {
         let mut skel = match open(settings, kernel, &ways, stand_ins)?.load() {
@@ -175,14 +193,16 @@ fn load_and_attach(
     }
 }
 
-/// All slots of scratch buffers and sessions are free.
+/// All slots of scratch buffers, sessions and flows are free.
 fn fill_free(skel: &KflowdSkel<'_>) -> Result<(), LoadError> {
     for slot in 0..SCRATCH_SLOTS {
         skel.maps.scratch_free.update(&[], &slot.to_ne_bytes(), MapFlags::ANY).map_err(LoadError::load)?;
     }
     // A program does it for the many sessions: one call instead of one for each.
     let over = IterOpts::Map(MapIterOpts::from_fd(skel.maps.slots.as_fd()));
-    read_once(&skel.progs.fill_slots.attach_iter_with_opts(over).map_err(LoadError::load)?)
+    read_once(&skel.progs.fill_slots.attach_iter_with_opts(over).map_err(LoadError::load)?)?;
+    let over = IterOpts::Map(MapIterOpts::from_fd(skel.maps.flow_slots.as_fd()));
+    read_once(&skel.progs.fill_flow_slots.attach_iter_with_opts(over).map_err(LoadError::load)?)
 }
 
 /// Runs an iterator over everything it has.
@@ -200,6 +220,7 @@ pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     let btf = Btf::from_vmlinux().map_err(|e| LoadError::Btf(format!("{e:#}")))?;
     let (mut skel, attachments) = load_and_attach(settings, &Signatures::read(&btf))?;
     let existing = skel.progs.process_existing.attach().map_err(LoadError::load)?;
+    let connections = skel.progs.tcp_existing.attach().map_err(LoadError::load)?;
     let sweep = Sweep::new(&skel).map_err(LoadError::load)?;
     let bss = skel.maps.bss_data.take().ok_or_else(|| LoadError::Btf("no variables in the object".into()))?;
     // Maps and their mappings live as long as the process: `bss` is one of them.
@@ -208,6 +229,10 @@ pub(crate) fn start(settings: &KernelSettings) -> Result<Attached, LoadError> {
     // First who is there and where the host's root is, then what they do.
     read_once(&existing)?;
     variables.set_running(true);
+    // Connections that begin now have hooks of their own.
+    if settings.sockets {
+        read_once(&connections)?;
+    }
     Ok(Attached { skel, attachments, sweep, variables })
 }
 

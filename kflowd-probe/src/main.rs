@@ -11,6 +11,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 mod attach;
+mod capture;
 mod child;
 mod cli;
 mod drain;
@@ -21,6 +22,7 @@ mod kernel_check;
 mod launch;
 mod load;
 mod missed;
+mod ports;
 mod preemption;
 mod preflight;
 mod privilege;

@@ -6,6 +6,7 @@ use kflowd_proto::hello::{self, Output};
 
 use crate::cli::Cli;
 use crate::error::Failure;
+use crate::ports;
 
 /// Most receivers that `-u` takes.
 const UDP_MAX: usize = 16;
@@ -39,6 +40,11 @@ const UDP: Opt = Opt {
     accepts: "up to 16 receivers with commas, each an IPv4 address, IPv6 address, [IPv6 address] or host name, \
               then a colon and a port from 1 to 65535",
 };
+pub(crate) const PORTS: Opt = Opt {
+    name: "-p/--ports",
+    accepts: "dns, http or syslog, each once, then = and 1 to 8 of tcp/PORT, udp/PORT (not for http) and unix (for \
+              syslog) with commas, ports from 1 to 65535; or =off",
+};
 const QUIET: Opt =
     Opt { name: "-q/--quiet", accepts: "only together with -u/--udp, else there is no output" };
 const TOKEN: Opt = Opt { name: "-T/--token", accepts: "at most 63 characters" };
@@ -46,15 +52,31 @@ const PLUGINS: Opt = Opt { name: "-P/--plugins", accepts: "any path, it is ignor
 const USER: Opt = Opt { name: "--user", accepts: "a user of /etc/passwd other than root" };
 const QUEUE_SIZE: Opt =
     Opt { name: "--queue-size", accepts: "a power of two from 64K to 1G, in bytes or with K, M or G" };
+/// Most bytes that `--capture-bytes` takes (below CAPTURE_MAX in bpf/config.bpf.h).
+const CAPTURE_MAX: u32 = 8191;
+const CAPTURE: Opt = Opt { name: "--capture-bytes", accepts: "a whole number from 0 to 8191" };
 const STATS: Opt = Opt { name: "--stats", accepts: "whole seconds from 0 to 4294967295" };
 
 /// Every option that has something to accept.
-pub(crate) const OPTIONS: &[&Opt] =
-    &[&MONITOR, &TIMEOUT, &EVENTS, &OUTPUT, &UDP, &QUIET, &TOKEN, &PLUGINS, &USER, &QUEUE_SIZE, &STATS];
+pub(crate) const OPTIONS: &[&Opt] = &[
+    &MONITOR,
+    &TIMEOUT,
+    &EVENTS,
+    &OUTPUT,
+    &PORTS,
+    &UDP,
+    &QUIET,
+    &TOKEN,
+    &PLUGINS,
+    &USER,
+    &QUEUE_SIZE,
+    &CAPTURE,
+    &STATS,
+];
 
 impl Opt {
     /// The one line for a value that is not accepted.
-    fn refuse(&self, value: &str) -> Failure {
+    pub(crate) fn refuse(&self, value: &str) -> Failure {
         Failure::Usage(format!("option {}: {value:?} is not accepted; accepted: {}", self.name, self.accepts))
     }
 }
@@ -72,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) active: u32,
     /// `-e`, 0 = no limit.
     pub(crate) max_events: u32,
+    /// `--capture-bytes`.
+    pub(crate) capture_bytes: u32,
     /// `--all-files`.
     pub(crate) all_files: bool,
     /// `-V`.
@@ -102,6 +126,7 @@ impl Settings {
             idle,
             active,
             max_events: cli.events.as_deref().map_or(Ok(0), |v| number(&EVENTS, v, v, 1))?,
+            capture_bytes: cli.capture_bytes.as_deref().map_or(Ok(4096), capture_bytes)?,
             all_files: cli.all_files,
             verbose: cli.verbose,
             queue_size: cli.queue_size.as_deref().map_or(Ok(16 << 20), queue_size)?,
@@ -153,6 +178,8 @@ fn for_enricher(cli: &Cli) -> Result<hello::Settings, Failure> {
         versions: cli.versions,
         checksums: cli.checksums,
         extra: cli.extra,
+        ports: ports::parse(&cli.ports)?,
+        secrets: cli.no_redact,
         stats_seconds: cli.stats.as_deref().map_or(Ok(60), |v| number(&STATS, v, v, 0))?,
     })
 }
@@ -164,6 +191,10 @@ fn number(option: &Opt, whole: &str, digits: &str, min: u32) -> Result<u32, Fail
         .and_then(|d| d.parse().ok())
         .filter(|n| *n >= min)
         .ok_or_else(|| option.refuse(whole))
+}
+
+fn capture_bytes(value: &str) -> Result<u32, Failure> {
+    number(&CAPTURE, value, value, 0).ok().filter(|n| *n <= CAPTURE_MAX).ok_or_else(|| CAPTURE.refuse(value))
 }
 
 fn monitor(value: &str) -> Result<(bool, bool), Failure> {

@@ -38,6 +38,12 @@ const GOOD: &[(&str, Expect)] = &[
     ("-ot", |s| s.enricher.output == Output::Table),
     ("-vcx", |s| s.enricher.versions && s.enricher.checksums && s.enricher.extra),
     ("--versions --checksums --extra", |s| s.enricher.versions && s.enricher.checksums && s.enricher.extra),
+    ("", |s| s.enricher.ports == hello::Ports::default() && !s.enricher.secrets),
+    ("-p dns=off -phttp=tcp/8080", |s| {
+        s.enricher.ports.dns == hello::AppPorts::default() && s.enricher.ports.http.tcp == [8080]
+    }),
+    ("--ports SYSLOG=unix", |s| s.enricher.ports.syslog_unix && s.enricher.ports.syslog.tcp.is_empty()),
+    ("--no-redact", |s| s.enricher.secrets),
     ("-u 127.0.0.1:2057", |s| s.enricher.udp == [("127.0.0.1".into(), 2057)]),
     ("-u ::1:2057", |s| s.enricher.udp == [("::1".into(), 2057)]),
     ("-u [::1]:65535", |s| s.enricher.udp == [("::1".into(), 65535)]),
@@ -89,6 +95,10 @@ const BAD: &[(&str, &[&str])] = &[
     ("-o xml", &["-o/--output", "\"xml\"", "json-min"]),
     ("-o jsonx", &["-o/--output", "\"jsonx\""]),
     ("-o table -u a:1", &["-o/--output", "table", "-u/--udp"]),
+    ("-p ''", &["-p/--ports", "\"\"", "tcp/PORT"]),
+    ("-p dns=tcp/0", &["-p/--ports", "\"dns=tcp/0\"", "65535"]),
+    ("-p dns=off -p dns=off", &["-p/--ports", "\"dns=off\"", "once"]),
+    ("-p", &["-p/--ports", "no value"]),
     ("-u a", &["-u/--udp", "\"a\"", "65535"]),
     ("-u a:", &["-u/--udp", "\"a:\""]),
     ("-u :1", &["-u/--udp", "\":1\""]),
@@ -124,7 +134,6 @@ const BAD: &[(&str, &[&str])] = &[
     ("-z", &["\"-z\"", "--help"]),
     ("--nonsense", &["\"--nonsense\"", "--help"]),
     ("-d", &["\"-d\"", "--help"]),
-    ("-p dns=udp/53", &["\"-p\"", "--help"]),
     ("word", &["\"word\"", "--help"]),
 ];
 

@@ -4,8 +4,9 @@
 use std::mem::{offset_of, size_of};
 
 use kflowd_proto::layout::{
-    COMM_LEN, Cause, Counters, FILE_EVENTS, File, FileEvent, Flags, Head, InodeTime, Kind, Ledger, NAME_MAX,
-    PATH_MAX, Process, RECORD_MAX, TAG_CUT, Tag, TailEntry, Task,
+    COMM_LEN, Cause, Counters, Direction, FILE_EVENTS, File, FileEvent, Flags, Flow, Head, InodeTime, Kind,
+    Ledger, NAME_MAX, PATH_MAX, Payload, Process, RECORD_MAX, Role, TAG_CUT, TCP_FLAGS, Tag, TailEntry, Task,
+    Way,
 };
 use libbpf_rs::btf::{Btf, HasSize, types};
 
@@ -62,6 +63,76 @@ fn structs_are_the_same_on_both_sides() {
     );
     compare!(
         btf,
+        "kf_way",
+        Way {
+            packets,
+            data_packets,
+            bytes,
+            first_time,
+            last_time,
+            ifindex,
+            flags_other,
+            flags_count,
+            flags,
+            pad,
+        }
+    );
+    compare!(
+        btf,
+        "kf_flow",
+        Flow {
+            head,
+            task,
+            cookie,
+            open_time,
+            sent_time,
+            rtt,
+            bytes_acked,
+            bytes_retrans,
+            ttl_sum,
+            ttl_packets,
+            packets_retrans,
+            packets_dups,
+            packets_reorder,
+            packets_drop,
+            packets_frag,
+            packets_queued,
+            rto,
+            netns,
+            cause,
+            local,
+            remote,
+            local_port,
+            remote_port,
+            family,
+            protocol,
+            role,
+            state,
+            ways,
+        }
+    );
+    compare!(
+        btf,
+        "kf_payload",
+        Payload {
+            head,
+            cookie,
+            open_time,
+            offset,
+            len,
+            flags,
+            local,
+            remote,
+            local_port,
+            remote_port,
+            family,
+            protocol,
+            role,
+            way,
+        }
+    );
+    compare!(
+        btf,
         "kf_counters",
         Counters {
             file_events,
@@ -80,6 +151,18 @@ fn structs_are_the_same_on_both_sides() {
             sessions_open,
             sessions_closed,
             rescued,
+            flow_events,
+            flow_events_sent,
+            flow_events_map,
+            flow_events_ring,
+            flow_records,
+            flow_records_ring,
+            flows_open,
+            flows_closed,
+            payload_events,
+            payload_records,
+            payload_ring,
+            payload_fault,
         }
     );
     compare!(
@@ -109,9 +192,18 @@ fn values(btf: &Btf<'_>, name: &str) -> Vec<i64> {
 #[test]
 fn numbers_are_the_same_on_both_sides() {
     let btf = Btf::from_path(OBJECT).expect("BTF of the object");
-    let kinds = [Kind::Exec, Kind::Fork, Kind::Exit, Kind::File, Kind::Ledger];
+    let kinds = [Kind::Exec, Kind::Fork, Kind::Exit, Kind::File, Kind::Ledger, Kind::Flow, Kind::Payload];
     assert_eq!(values(&btf, "kf_kind"), kinds.map(|k| k as i64));
-    let tags = [Tag::ExeName, Tag::ParentName, Tag::ExePath, Tag::Argv, Tag::Path, Tag::Origin];
+    let tags = [
+        Tag::ExeName,
+        Tag::ParentName,
+        Tag::ExePath,
+        Tag::Argv,
+        Tag::Path,
+        Tag::Origin,
+        Tag::Address,
+        Tag::Payload,
+    ];
     assert_eq!(values(&btf, "kf_tag"), tags.map(|t| t as i64));
     let causes =
         [Cause::Close, Cause::Name, Cause::Count, Cause::Idle, Cause::Active, Cause::Exit, Cause::Stop];
@@ -119,6 +211,8 @@ fn numbers_are_the_same_on_both_sides() {
     let events = values(&btf, "kf_file_event");
     assert_eq!(events, (0..=FILE_EVENTS as i64).collect::<Vec<_>>());
     assert_eq!(FileEvent::Delete as usize + 1, FILE_EVENTS);
+    assert_eq!(values(&btf, "kf_role"), [Role::Client, Role::Server].map(|r| r as i64));
+    assert_eq!(values(&btf, "kf_direction"), [Direction::Tx, Direction::Rx].map(|d| d as i64));
 }
 
 /// The value of `#define name` in bpf/record.h.
@@ -137,6 +231,9 @@ fn limits_are_the_same_on_both_sides() {
     assert_eq!(define("KF_NAME_MAX"), NAME_MAX as u64);
     assert_eq!(define("KF_COMM_LEN"), COMM_LEN as u64);
     assert_eq!(define("KF_RECORD_MAX"), RECORD_MAX as u64);
+    assert_eq!(define("KF_TCP_FLAGS"), TCP_FLAGS as u64);
+    assert_eq!(define("KF_PAYLOAD_DATAGRAM"), u64::from(Payload::DATAGRAM));
+    assert!(size_of::<Flow>() + 2 * size_of::<TailEntry>() + 2 * 32 <= 512, "a flow record with its names");
     assert_eq!(define("KF_TAG_CUT"), u64::from(TAG_CUT));
     assert_eq!(define("KF_FLAG_BULK"), u64::from(Flags::BULK));
     assert_eq!(define("KF_FLAG_KTHREAD"), u64::from(Flags::KTHREAD));

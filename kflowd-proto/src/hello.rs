@@ -10,7 +10,7 @@ use crate::layout::LAYOUT_HASH;
 /// First word of the message: "kflowd" and a zero.
 pub const MAGIC: u64 = 0x006b_666c_6f77_6400;
 /// Raised with every change of records, queue or handshake.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// No handshake message is longer, in bytes.
 pub const MESSAGE_MAX: usize = 64 * 1024;
 
@@ -47,6 +47,40 @@ pub enum Output {
     Table,
 }
 
+/// Ports of one protocol, by transport.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct AppPorts {
+    /// TCP.
+    pub tcp: Vec<u16>,
+    /// UDP.
+    pub udp: Vec<u16>,
+}
+
+/// `-p`: where application messages are looked for; either end of a flow may have the port.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Ports {
+    /// Domain names.
+    pub dns: AppPorts,
+    /// HTTP/1, TCP alone.
+    pub http: AppPorts,
+    /// Log messages.
+    pub syslog: AppPorts,
+    /// Log messages over UNIX sockets.
+    pub syslog_unix: bool,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        let ports = |tcp: &[u16], udp: &[u16]| AppPorts { tcp: tcp.into(), udp: udp.into() };
+        Self {
+            dns: ports(&[53], &[53]),
+            http: ports(&[80], &[]),
+            syslog: ports(&[514], &[514]),
+            syslog_unix: true,
+        }
+    }
+}
+
 /// What the user asked for, as far as it concerns the enricher.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Settings {
@@ -64,6 +98,10 @@ pub struct Settings {
     pub checksums: bool,
     /// `-x`: more keys.
     pub extra: bool,
+    /// `-p`.
+    pub ports: Ports,
+    /// `--no-redact`: secrets in HTTP headers are shown.
+    pub secrets: bool,
     /// `--stats`: seconds between two self records, 0 = only at the end.
     pub stats_seconds: u32,
 }

@@ -4,7 +4,7 @@ use std::mem::size_of;
 use std::os::fd::AsFd;
 
 use kflowd_proto::layout::{
-    Cause, Counters, File, FileEvent, Head, Kind, Ledger, Process, Tag, TailEntry, Task,
+    Cause, Counters, File, FileEvent, Flow, Head, Kind, Ledger, Payload, Process, Tag, TailEntry, Task, Way,
 };
 use kflowd_proto::queue::{Producer, SIZE_MIN, create};
 
@@ -12,12 +12,13 @@ use kflowd_proto::queue::{Producer, SIZE_MIN, create};
 fn records() {
     let sizes = [size_of::<Head>(), size_of::<Task>(), size_of::<Process>(), size_of::<File>()];
     assert_eq!(sizes, [32, 48, 96, 264]);
-    assert_eq!([size_of::<Counters>(), size_of::<Ledger>(), size_of::<TailEntry>()], [128, 224, 4]);
-    for kind in [Kind::Exec, Kind::Fork, Kind::Exit, Kind::File, Kind::Ledger] {
+    assert_eq!([size_of::<Counters>(), size_of::<Ledger>(), size_of::<TailEntry>()], [224, 320, 4]);
+    assert_eq!([size_of::<Flow>(), size_of::<Way>(), size_of::<Payload>()], [424, 104, 104]);
+    for kind in [Kind::Exec, Kind::Fork, Kind::Exit, Kind::File, Kind::Ledger, Kind::Flow, Kind::Payload] {
         assert_eq!(Kind::from_raw(kind as u16), Some(kind));
     }
-    assert_eq!([Kind::from_raw(0), Kind::from_raw(6)], [None; 2]);
-    assert_eq!((FileEvent::Delete as usize, Cause::Stop as u32, Tag::Origin as u16), (10, 7, 6));
+    assert_eq!([Kind::from_raw(0), Kind::from_raw(8)], [None; 2]);
+    assert_eq!((FileEvent::Delete as usize, Cause::Stop as u32, Tag::Payload as u16), (10, 7, 8));
 }
 
 #[cfg(not(loom))]

@@ -3,6 +3,9 @@
 //! Arguments: an operation of [`OPERATIONS`], the number of rounds, a directory for its files. Prints the processor
 //! time that one round took, in nanoseconds, children included. Under `-icount` these are instructions.
 
+#[path = "kernel_load/network.rs"]
+mod network;
+
 use std::ffi::CStr;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -28,6 +31,11 @@ const OPERATIONS: &[(&str, Prepare)] = &[
     ("pread-pwrite", pread_pwrite),
     ("fork-exec-exit", fork_exec_exit),
     ("fork-exec-exit-dynamic", fork_exec_exit_dynamic),
+    ("tcp-ping-pong", network::tcp_ping_pong),
+    ("tcp-16k", network::tcp_16k),
+    ("tcp-connect-accept-close", network::tcp_connect_accept_close),
+    ("udp-ping-pong", network::udp_ping_pong),
+    ("unix-datagram", network::unix_datagram),
 ];
 
 /// Files that an operation goes round.

@@ -140,6 +140,16 @@ impl Flow {
         self.waiting.full()
     }
 
+    /// Its protocol.
+    pub fn app(&self) -> App {
+        self.setup.app
+    }
+
+    /// Number of messages that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.count()
+    }
+
     /// Messages for the next record; empty when none wait.
     pub fn block(&self) -> Block<'_> {
         self.waiting.block(self.setup.app)

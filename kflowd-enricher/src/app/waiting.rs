@@ -54,6 +54,11 @@ impl Waiting {
         self.ends.len() >= self.limits.messages || self.text.len() >= self.limits.text
     }
 
+    /// Number of messages.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
     /// Messages for the next record, as many as the limits allow and at least one; empty when none wait.
     pub fn block(&self, app: App) -> Block<'_> {
         let fit = self.ends.partition_point(|&(end, _)| end <= self.limits.text);

@@ -7,4 +7,6 @@ mod record;
 pub mod stream;
 pub mod syslog;
 
-pub use record::{DecodeError, FileRecord, Paths, ProcessRecord, Record, Strings, Tailed, decode};
+pub use record::{
+    DecodeError, FileRecord, FlowRecord, Paths, PayloadRecord, ProcessRecord, Record, Strings, Tailed, decode,
+};

@@ -3,7 +3,7 @@
 //! A number that this version does not know (kind, tag) is not malformed: it comes from a newer probe and is
 //! passed on as [`Record::Unknown`] or skipped. Malformed is what no probe may write.
 
-use kflowd_proto::layout::{File, Flags, Head, Kind, Ledger, Process, TAG_CUT, Tag, TailError, tail};
+use kflowd_proto::layout::{File, Flow, Head, Kind, Ledger, Payload, Process, TAG_CUT, Tag, TailError, tail};
 use zerocopy::FromBytes;
 
 /// Why a frame is no record.
@@ -31,6 +31,17 @@ pub enum DecodeError {
     /// One string is there twice.
     #[error("string {0} is there twice")]
     Twice(u16),
+    /// A number of the body that has no meaning.
+    #[error("direction {0} of a payload is neither of the two")]
+    Way(u8),
+    /// More payload than the call moved.
+    #[error("{have} bytes of payload where {said} were moved")]
+    Payload {
+        /// Bytes of the call.
+        said: u32,
+        /// Bytes there are.
+        have: usize,
+    },
 }
 
 /// A string of the tail.
@@ -57,6 +68,10 @@ pub struct Strings<'a> {
     pub path: Tailed<'a>,
     /// Path before a move.
     pub origin: Option<Tailed<'a>>,
+    /// Address of a UNIX socket.
+    pub address: Tailed<'a>,
+    /// Bytes that were sent or received.
+    pub payload: Tailed<'a>,
 }
 
 /// An exec, fork or exit record.
@@ -79,11 +94,35 @@ pub struct FileRecord<'a> {
     pub strings: Strings<'a>,
 }
 
-impl FileRecord<'_> {
-    /// Whether the process is a kernel thread.
-    pub fn kernel_thread(&self) -> bool {
-        Flags(self.body.head.flags).has(Flags::KTHREAD)
+/// A flow record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowRecord<'a> {
+    /// The fixed part.
+    pub body: Flow,
+    /// The tail.
+    pub strings: Strings<'a>,
+}
+
+impl FlowRecord<'_> {
+    /// The same flow with nothing counted: what goes out beside a record that has counted it.
+    pub fn without_counts(&self) -> Self {
+        let Flow { head, task, cookie, open_time, sent_time, netns, cause, local, remote, .. } = self.body;
+        let Flow { local_port, remote_port, family, protocol, role, state, .. } = self.body;
+        let mut body =
+            Flow { head, task, cookie, open_time, sent_time, netns, cause, local, ..Flow::default() };
+        (body.remote, body.local_port, body.remote_port) = (remote, local_port, remote_port);
+        (body.family, body.protocol, body.role, body.state) = (family, protocol, role, state);
+        Self { body, strings: self.strings }
     }
+}
+
+/// A payload record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadRecord<'a> {
+    /// The fixed part.
+    pub body: Payload,
+    /// What was captured, no more than the body's `len`.
+    pub bytes: &'a [u8],
 }
 
 /// A checked record.
@@ -94,6 +133,10 @@ pub enum Record<'a> {
     Process(ProcessRecord<'a>),
     /// What a process did to a file.
     File(FileRecord<'a>),
+    /// What went through a socket.
+    Flow(FlowRecord<'a>),
+    /// Bytes of a flow.
+    Payload(PayloadRecord<'a>),
     /// The probe's counters.
     Ledger(Ledger),
     /// A kind that this version does not know.
@@ -142,6 +185,11 @@ pub fn decode<'a>(frame: &'a [u8], paths: &'a mut Paths) -> Result<Record<'a>, D
             let (body, tail) = split::<File>(frame)?;
             Record::File(FileRecord { body, strings: strings(tail, paths)? })
         }
+        Kind::Flow => {
+            let (body, tail) = split::<Flow>(frame)?;
+            Record::Flow(FlowRecord { body, strings: strings(tail, paths)? })
+        }
+        Kind::Payload => Record::Payload(payload(frame, paths)?),
         Kind::Ledger => Record::Ledger(split::<Ledger>(frame)?.0),
     })
 }
@@ -150,6 +198,18 @@ pub fn decode<'a>(frame: &'a [u8], paths: &'a mut Paths) -> Result<Record<'a>, D
 fn split<T: FromBytes>(frame: &[u8]) -> Result<(T, &[u8]), DecodeError> {
     T::read_from_prefix(frame)
         .map_err(|_| DecodeError::Short { len: frame.len(), need: core::mem::size_of::<T>() })
+}
+
+fn payload<'a>(frame: &'a [u8], paths: &'a mut Paths) -> Result<PayloadRecord<'a>, DecodeError> {
+    let (body, tail) = split::<Payload>(frame)?;
+    let bytes = strings(tail, paths)?.payload.bytes;
+    if usize::from(body.way) >= 2 {
+        return Err(DecodeError::Way(body.way));
+    }
+    if usize::try_from(body.len).is_ok_and(|said| said < bytes.len()) {
+        return Err(DecodeError::Payload { said: body.len, have: bytes.len() });
+    }
+    Ok(PayloadRecord { body, bytes })
 }
 
 fn strings<'a>(tail: &'a [u8], paths: &'a mut Paths) -> Result<Strings<'a>, DecodeError> {
@@ -166,6 +226,8 @@ fn strings<'a>(tail: &'a [u8], paths: &'a mut Paths) -> Result<Strings<'a>, Deco
             t if t == Tag::Argv as u16 => found.argv = text,
             t if t == Tag::Path as u16 => found.path = text,
             t if t == Tag::Origin as u16 => found.origin = Some(text),
+            t if t == Tag::Address as u16 => found.address = text,
+            t if t == Tag::Payload as u16 => found.payload = text,
             _ => continue,
         }
         let bit = 1 << number;
@@ -214,6 +276,29 @@ mod tests {
     }
 
     #[test]
+    fn flow_and_payload_records() {
+        let body = Flow { cookie: 7, ..Flow::default() };
+        let bytes = frame(6, body.as_bytes(), &[(1, b"curl"), (7, b"/dev/log")]);
+        let mut paths = Paths::default();
+        let Ok(Record::Flow(flow)) = decode(&bytes, &mut paths) else { panic!("a flow record") };
+        assert_eq!((flow.body.cookie, flow.strings.address.bytes), (7, &b"/dev/log"[..]));
+        let body = Payload { cookie: 7, len: 5, way: 1, ..Payload::default() };
+        let bytes = frame(7, body.as_bytes(), &[(8, b"GET")]);
+        let Ok(Record::Payload(payload)) = decode(&bytes, &mut paths) else { panic!("a payload record") };
+        assert_eq!((payload.body.cookie, payload.bytes), (7, &b"GET"[..]));
+    }
+
+    #[test]
+    fn payload_that_cannot_be() {
+        let error = |bytes: &[u8]| decode(bytes, &mut Paths::default()).err();
+        let long = Payload { len: 2, ..Payload::default() };
+        let found = error(&frame(7, long.as_bytes(), &[(8, b"GET")]));
+        assert_eq!(found, Some(DecodeError::Payload { said: 2, have: 3 }));
+        let sideways = Payload { way: 2, ..Payload::default() };
+        assert_eq!(error(&frame(7, sideways.as_bytes(), &[])), Some(DecodeError::Way(2)));
+    }
+
+    #[test]
     fn paths_are_turned_round() {
         for (from, to) in
             [("f/t/root/", "/root/t/f"), ("f/", "/f"), ("", ""), ("/", ""), ("f", "/f"), ("a//b/", "/b//a")]
@@ -253,8 +338,13 @@ mod tests {
         }
 
         #[test]
-        fn random_tails_never_panic(kind in 0_u16..8, tail in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let mut body = File::default().as_bytes().to_vec();
+        fn random_tails_never_panic(kind in 0_u16..10, tail in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let size = match kind {
+                6 => size_of::<Flow>(),
+                7 => size_of::<Payload>(),
+                _ => size_of::<File>(),
+            };
+            let mut body = vec![0; size];
             body.extend_from_slice(&tail);
             let _ = decode(&frame(kind, &body, &[]), &mut Paths::default());
         }

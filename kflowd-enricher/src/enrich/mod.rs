@@ -4,16 +4,21 @@ pub mod device;
 mod file;
 pub mod hash;
 pub mod host;
+pub mod interface;
 pub mod process;
 pub mod user;
 
 use std::path::PathBuf;
 
+use kflowd_proto::layout::{Direction, Flags, Head, Task};
+
 use self::device::Devices;
+use self::interface::{Interfaces, Links};
 use self::process::Processes;
 use self::user::Names;
-use crate::decode::{FileRecord, ProcessRecord};
-use crate::event::{Event, File, Info, Process, ProcessExtra, Subject, Text, Wall};
+use crate::decode::{FileRecord, FlowRecord, ProcessRecord, Strings};
+use crate::event::{Event, File, Flow, Info, Process, ProcessExtra, Subject, Text, Wall};
+use crate::render::app::Block;
 
 /// Nanoseconds of a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -27,6 +32,8 @@ pub struct Sources {
     pub group: PathBuf,
     /// Mount table.
     pub mounts: PathBuf,
+    /// Network interfaces.
+    pub links: Links,
     /// Wall clock minus time since boot, nanoseconds.
     pub wall_offset: i64,
     /// When monitoring began, nanoseconds since boot.
@@ -42,7 +49,8 @@ impl Sources {
     /// This system's files.
     pub fn system(wall_offset: i64, monitor_start: u64, extra: bool) -> Self {
         let (passwd, group) = ("/etc/passwd".into(), "/etc/group".into());
-        Self { passwd, group, mounts: "/proc/self/mountinfo".into(), wall_offset, monitor_start, extra }
+        let (mounts, links) = ("/proc/self/mountinfo".into(), Links::System);
+        Self { passwd, group, mounts, links, wall_offset, monitor_start, extra }
     }
 }
 
@@ -52,6 +60,7 @@ pub struct Enrich {
     users: Names,
     groups: Names,
     devices: Devices,
+    interfaces: Interfaces,
     processes: Processes,
     wall_offset: i64,
     monitor_start: u64,
@@ -65,6 +74,7 @@ impl Enrich {
             users: Names::open(sources.passwd),
             groups: Names::open(sources.group),
             devices: Devices::open(sources.mounts),
+            interfaces: Interfaces::open(sources.links),
             processes: Processes::default(),
             wall_offset: sources.wall_offset,
             monitor_start: sources.monitor_start,
@@ -77,6 +87,7 @@ impl Enrich {
         self.users.tick(now);
         self.groups.tick(now);
         self.devices.tick(now);
+        self.interfaces.tick(now);
     }
 
     /// The wall clock was set, or drifts.
@@ -130,16 +141,51 @@ impl Enrich {
         };
         Event {
             info: this.info(sequence, body.head.time),
-            process: this.process(record),
+            process: this.process(&body.head, &body.task, &record.strings, body.head.time),
             subject: Subject::File(file),
         }
     }
 
-    fn process<'a>(&'a self, record: &'a FileRecord<'a>) -> Process<'a> {
-        let (head, task) = (&record.body.head, &record.body.task);
+    /// The event of a flow record and of messages that go out with it.
+    pub fn flow<'a>(
+        &'a mut self,
+        sequence: u64,
+        record: &'a FlowRecord<'a>,
+        messages: Option<Block<'a>>,
+    ) -> Event<'a> {
+        let body = &record.body;
+        self.users.ensure(body.task.uid);
+        self.groups.ensure(body.task.gid);
+        let index = |way: Direction| body.ways[way as usize].ifindex;
+        self.interfaces.ensure(body.netns, index(Direction::Tx));
+        self.interfaces.ensure(body.netns, index(Direction::Rx));
+        let this = &*self;
+        let flow = Flow {
+            address: address(record.strings.address.bytes),
+            interfaces: [Direction::Tx, Direction::Rx]
+                .map(|way| this.interfaces.text(body.netns, index(way))),
+            body,
+            messages,
+        };
+        Event {
+            info: this.info(sequence, body.head.time),
+            process: this.process(&body.head, &body.task, &record.strings, body.sent_time),
+            subject: Subject::Flow(flow),
+        }
+    }
+
+    /// Who did it; `until` is when the thread had its age.
+    fn process<'a>(
+        &'a self,
+        head: &'a Head,
+        task: &'a Task,
+        strings: &Strings<'a>,
+        until: u64,
+    ) -> Process<'a> {
+        let kernel_thread = Flags(head.flags).has(Flags::KTHREAD);
         Process {
-            parent: Text::one(record.strings.parent_name.bytes),
-            name: process::shown_name(&record.strings, task, record.kernel_thread()),
+            parent: Text::one(strings.parent_name.bytes),
+            name: process::shown_name(strings, task, kernel_thread),
             user: self.users.name(task.uid),
             group: self.groups.name(task.gid),
             ppid: task.ppid,
@@ -147,7 +193,7 @@ impl Enrich {
             tid: task.tid,
             uid: task.uid,
             gid: task.gid,
-            age: head.time.saturating_sub(task.thread_start),
+            age: until.saturating_sub(task.thread_start),
             extra: self.extra.then(|| {
                 let image = self.processes.get(head);
                 ProcessExtra {
@@ -157,5 +203,13 @@ impl Enrich {
                 }
             }),
         }
+    }
+}
+
+/// Address of a UNIX socket as tools show it: a name that begins with NUL is not one of the file system.
+fn address(bytes: &[u8]) -> Text<'_> {
+    match bytes.split_first() {
+        Some((0, name)) => Text([b"@", name, b""]),
+        _ => Text::one(bytes),
     }
 }

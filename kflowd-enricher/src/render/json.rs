@@ -2,8 +2,12 @@
 //!
 //! Every key brings the separator of the value before it; only the first key of a message stands behind a brace.
 
-use kflowd_proto::layout::FILE_EVENTS;
+use std::net::Ipv6Addr;
 
+use kflowd_proto::layout::{FILE_EVENTS, Way};
+
+use super::address;
+use super::app::{self, Block};
 use super::escape::{escape, hex};
 use super::keys::{self, Key, Piece};
 use super::number;
@@ -76,6 +80,11 @@ impl<'a> Writer<'a> {
         self.out.slice(block);
     }
 
+    /// Messages of a flow.
+    pub(super) fn messages(&mut self, messages: &Block<'_>) {
+        app::block(messages, self.style, self.out);
+    }
+
     #[inline]
     fn key(&mut self, key: Key) {
         let piece = &self.keys[key as usize];
@@ -137,6 +146,13 @@ impl<'a> Writer<'a> {
         self.out.byte(b'"');
     }
 
+    /// A string that is known before.
+    #[inline]
+    pub(super) fn word(&mut self, key: Key, word: &'static Piece) {
+        self.key(key);
+        self.out.put(&word.bytes, word.len);
+    }
+
     /// A string in pieces.
     pub(super) fn text(&mut self, key: Key, text: Text<'_>) {
         self.key(key);
@@ -181,23 +197,61 @@ impl<'a> Writer<'a> {
         self.out.byte(b'"');
     }
 
+    /// An IPv4 address.
+    pub(super) fn ipv4(&mut self, key: Key, address: [u8; 4]) {
+        self.key(key);
+        self.out.byte(b'"');
+        address::ipv4(address, self.out);
+        self.out.byte(b'"');
+    }
+
+    /// An IPv6 address.
+    pub(super) fn ipv6(&mut self, key: Key, address: Ipv6Addr) {
+        self.key(key);
+        self.out.byte(b'"');
+        address::ipv6(address, self.out);
+        self.out.byte(b'"');
+    }
+
     /// An object of the file events that happened, on one line.
     pub(super) fn events(&mut self, key: Key, events: &[u32; FILE_EVENTS]) {
         self.key(key);
         self.out.byte(b'{');
-        // The first name stands behind the brace: without comma and blank.
-        let mut skip = 2;
-        for (piece, &count) in keys::EVENTS.iter().zip(events) {
-            if count == 0 {
-                continue;
-            }
-            if let Some(name) = piece.bytes[skip..].first_chunk::<24>() {
-                self.out.put(name, piece.len - skip);
-            }
-            number::integer(count.into(), self.out);
-            skip = 0;
+        let mut first = true;
+        for (name, &count) in keys::EVENTS.iter().zip(events) {
+            self.happened::<24>(name, count, &mut first);
         }
         self.out.byte(b'}');
+    }
+
+    /// An object of the combinations of TCP flags that one direction had, on one line.
+    pub(super) fn flags(&mut self, key: Key, way: &Way) {
+        self.key(key);
+        self.out.byte(b'{');
+        let mut first = true;
+        for (&bits, &count) in way.flags.iter().zip(&way.flags_count) {
+            if bits == 0 {
+                break;
+            }
+            self.happened::<38>(&keys::TCP_FLAGS[usize::from(bits)], count, &mut first);
+        }
+        self.happened::<38>(&keys::OTHER_FLAGS, way.flags_other, &mut first);
+        self.out.byte(b'}');
+    }
+
+    /// A name, at most `N` bytes with what stands around it, and how often it happened, if it did.
+    #[inline]
+    fn happened<const N: usize>(&mut self, name: &Piece, count: u32, first: &mut bool) {
+        if count == 0 {
+            return;
+        }
+        // The first name stands behind the brace: without comma and blank.
+        let skip = if *first { 2 } else { 0 };
+        if let Some(text) = name.bytes[skip..].first_chunk::<N>() {
+            self.out.put(text, name.len - skip);
+        }
+        number::integer(count.into(), self.out);
+        *first = false;
     }
 
     /// An object of counters, on one line.

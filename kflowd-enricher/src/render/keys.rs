@@ -51,18 +51,27 @@ pub(super) struct Piece {
 
 impl Piece {
     const fn new(before: &str, name: &str, after: &str) -> Self {
-        let (parts, mut piece) = ([before, name, after], Self { bytes: [0; PIECE], len: 0 });
-        let mut part = 0;
-        while part < parts.len() {
-            let mut i = 0;
-            while i < parts[part].len() {
-                piece.bytes[piece.len] = parts[part].as_bytes()[i];
-                piece.len += 1;
-                i += 1;
-            }
-            part += 1;
+        Self { bytes: [0; PIECE], len: 0 }.add(before).add(name).add(after)
+    }
+
+    /// A string as it stands behind a key.
+    pub(super) const fn word(text: &str) -> Self {
+        Self::new("\"", text, "\"")
+    }
+
+    /// The text of a string.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.bytes[1..self.len - 1]
+    }
+
+    const fn add(mut self, text: &str) -> Self {
+        let mut i = 0;
+        while i < text.len() {
+            self.bytes[self.len] = text.as_bytes()[i];
+            self.len += 1;
+            i += 1;
         }
-        piece
+        self
     }
 }
 
@@ -90,6 +99,27 @@ const NAMES: [&str; COUNT] = {
 pub(super) static PRETTY: [Piece; COUNT] = pieces(NAMES, ",\n  \"");
 /// Each key as `json-min` writes it behind another.
 pub(super) static COMPACT: [Piece; COUNT] = pieces(NAMES, ", \"");
+/// Each combination of TCP flags behind another, in both forms: the bits of the header, FIN lowest.
+pub(super) static TCP_FLAGS: [Piece; 256] = {
+    const NAMES: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+    let mut pieces = [Piece { bytes: [0; PIECE], len: 0 }; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let (mut piece, mut flag, mut between) = (Piece::new(", \"", "", ""), 0, "");
+        while flag < 8 {
+            if bits & 1 << flag != 0 {
+                piece = piece.add(between).add(NAMES[flag]);
+                between = "-";
+            }
+            flag += 1;
+        }
+        pieces[bits] = piece.add("\": ");
+        bits += 1;
+    }
+    pieces
+};
+/// Packets whose combination is not told apart.
+pub(super) static OTHER_FLAGS: Piece = Piece::new(", \"", "OTHER", "\": ");
 /// Each file event behind another, in both forms.
 pub(super) static EVENTS: [Piece; FILE_EVENTS.len()] = pieces(FILE_EVENTS, ", \"");
 
@@ -151,6 +181,42 @@ keys! {
     FileSHA256: "file, with -c, executables", "64 hex digits, maybe empty", "SHA-256 of the content";
     FileBytesRead: "file, with -x", "integer, bytes", "Bytes that reads returned";
     FileBytesWritten: "file, with -x", "integer, bytes", "Bytes that writes took";
+    SockProtocol: "socket, not UNIX", "TCP | UDP", "Transport protocol";
+    SockRole: "socket", "CLIENT | SERVER", "Which side the local process is";
+    SockState: "socket, not UNIX", "TCP_* | UDP_ESTABLISHED | UDP_CLOSE", "State of the socket";
+    SockAddress: "socket, UNIX", "string", "Path of the socket, or @ and an abstract name";
+    SockFamily: "socket", "AF_INET | AF_INET6 | AF_UNIX", "Address family of the packets";
+    SockLocalIP: "socket, not UNIX", "IPv4 or IPv6 text", "Local address";
+    SockLocalPort: "socket, not UNIX", "integer", "Local port";
+    SockRemoteIP: "socket, not UNIX", "IPv4 or IPv6 text", "Remote address";
+    SockRemotePort: "socket, not UNIX", "integer", "Remote port";
+    SockTxInterface: "socket, not UNIX, when sent", "index:name:mac, maybe empty", "Interface of the last packet sent";
+    SockTxDataPackets: "socket, TCP, when sent", "integer", "Packets with payload sent, large ones by segments";
+    SockTxPackets: "socket, not UNIX, when sent", "integer", "Packets sent, large ones by segments";
+    SockTxPacketsRetrans: "socket, TCP, when sent", "integer", "Packets sent again";
+    SockTxPacketsDups: "socket, TCP, when sent", "integer", "Packets that the peer reported as received twice";
+    SockTxFlags: "socket, TCP, when sent", "object, name to integer", "Packets by combination of flags, as they appeared";
+    SockTxDuration: "socket, not UNIX, when sent", "seconds, 9 decimals, or 0", "Time from the first packet sent to the last";
+    SockTxBytes: "socket, when sent", "integer, bytes", "Payload sent, with what was sent again";
+    SockTxBytesAcked: "socket, TCP, when sent", "integer, bytes", "Payload that the peer acknowledged";
+    SockTxBytesRetrans: "socket, TCP, when sent", "integer, bytes", "Payload sent again";
+    SockTxRTO: "socket, TCP, when sent", "integer, milliseconds", "Retransmission timeout";
+    SockRxInterface: "socket, not UNIX, when received", "index:name:mac, maybe empty", "Interface of the last packet received";
+    SockRxDataPackets: "socket, TCP, when received", "integer", "Packets with payload received";
+    SockRxPackets: "socket, not UNIX, when received", "integer", "Packets received, large ones by segments";
+    SockRxPacketsQueued: "socket, not UNIX, when received", "integer", "Packets in the receive queue";
+    SockRxPacketsDrop: "socket, not UNIX, when received", "integer", "Packets dropped at the socket";
+    SockRxPacketsReorder: "socket, TCP, when received", "integer", "Reordering events seen";
+    SockRxPacketsFrag: "socket, not UNIX, when received", "integer", "Packets that came as IP fragments";
+    SockRxFlags: "socket, TCP, when received", "object, name to integer", "Packets by combination of flags, as they appeared";
+    SockRxDuration: "socket, not UNIX, when received", "seconds, 9 decimals, or 0", "Time from the first packet received to the last";
+    SockRxBytes: "socket, when received", "integer, bytes", "Payload received";
+    SockRxTTL: "socket, not UNIX, when received", "integer", "Average TTL or hop limit of the packets received";
+    SockRTT: "socket, TCP, when received", "seconds, 9 decimals, or 0", "Smoothed round-trip time";
+    SockAge: "socket", "seconds, 9 decimals, or 0", "Time since the flow was first seen";
+    SockCookie: "socket, with -x", "integer", "Number of the socket, unique since boot";
+    SockNetNamespace: "socket, with -x", "integer", "Inode number of the network namespace";
+    SockCause: "socket, with -x", "CLOSE | COUNT | IDLE | ACTIVE | EXIT | STOP", "Why the record was written";
     App: "socket, with captured messages", "DNS | HTTP | SYSLOG", "Protocol of the captured messages";
     AppTxDns: "socket", "array of objects", "DNS messages sent";
     AppRxDns: "socket", "array of objects", "DNS messages received";
@@ -162,6 +228,7 @@ keys! {
     Ring: "kflowd", "object, name to integer", "Ledger: records from kernel to probe";
     Queue: "kflowd", "object, name to integer", "Ledger: frames from probe to enricher";
     Enricher: "kflowd", "object, name to integer", "Ledger: frames to messages";
+    Messages: "kflowd", "object, name to integer", "Ledger: application messages to the records of their flows";
     Stdout: "kflowd", "object, name to integer", "Ledger: messages to stdout";
     Udp: "kflowd", "array of objects", "Ledger: messages to each UDP receiver";
 }
@@ -192,5 +259,13 @@ mod tests {
         let udp = &COMPACT[Key::Udp as usize];
         assert_eq!(&udp.bytes[..udp.len], b", \"Udp\": ");
         assert_eq!(COUNT, Key::Udp as usize + 1);
+    }
+
+    #[test]
+    fn flags_have_their_names() {
+        let name = |bits: usize| std::str::from_utf8(&TCP_FLAGS[bits].bytes[..TCP_FLAGS[bits].len]).unwrap();
+        assert_eq!((name(0x12), name(0x19)), (", \"SYN-ACK\": ", ", \"FIN-PSH-ACK\": "));
+        assert_eq!(name(0xff), ", \"FIN-SYN-RST-PSH-ACK-URG-ECE-CWR\": ");
+        assert_eq!(name(0), ", \"\": ");
     }
 }

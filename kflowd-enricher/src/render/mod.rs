@@ -1,8 +1,10 @@
 //! Events to text, in the form that the user chose.
 
+mod address;
 pub mod app;
 mod escape;
 mod file;
+mod flow;
 mod json;
 pub mod keys;
 mod number;
@@ -31,12 +33,22 @@ pub struct Options {
     pub extra: bool,
 }
 
+/// `InfoMonitor`.
+#[derive(Clone, Copy, Debug)]
+enum Monitor {
+    Filesystem,
+    Socket,
+    Kflowd,
+}
+
 /// Messages on their way to the sinks, each ended by a newline.
 #[derive(Debug, Default)]
 pub struct Batch {
     text: Out,
     /// Where each message ends in `text`.
     ends: Vec<usize>,
+    /// See [`Batch::number_depends`].
+    once: bool,
 }
 
 impl Batch {
@@ -44,6 +56,17 @@ impl Batch {
     pub fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
+        self.once = false;
+    }
+
+    /// The frames of this batch give other numbers of messages to a process that has not seen the frames before.
+    pub fn number_depends(&mut self) {
+        self.once = true;
+    }
+
+    /// Whether the batch has to be committed before it is written, see [`crate::intake`].
+    pub fn once(&self) -> bool {
+        self.once
     }
 
     /// All messages in one piece.
@@ -85,6 +108,8 @@ pub struct Renderer {
     clock: Clock,
     /// From monitor to version: what never changes, as it stands in each file message.
     filesystem: Box<[u8]>,
+    /// The same for flow messages.
+    socket: Box<[u8]>,
     /// The same for self records.
     kflowd: Box<[u8]>,
 }
@@ -100,6 +125,7 @@ impl Renderer {
             options,
             clock: Clock::default(),
             filesystem: block("filesystem"),
+            socket: block("socket"),
             kflowd: block("kflowd"),
         }
     }
@@ -114,11 +140,23 @@ impl Renderer {
         if self.output == Output::Table {
             table::event(event, &mut self.clock, &mut batch.text);
         } else {
-            let mut w = self.begin(&event.info, false, &mut batch.text);
-            file::process(&mut w.0, &event.process, w.1);
-            let Subject::File(file) = &event.subject;
-            file::file(&mut w.0, file, w.1);
-            w.0.end();
+            let options = self.options;
+            let monitor = match event.subject {
+                Subject::File(_) => Monitor::Filesystem,
+                Subject::Flow(_) => Monitor::Socket,
+            };
+            let mut w = self.begin(&event.info, monitor, &mut batch.text);
+            file::process(&mut w, &event.process, options);
+            match &event.subject {
+                Subject::File(file) => file::file(&mut w, file, options),
+                Subject::Flow(flow) => {
+                    flow::flow(&mut w, flow, options);
+                    if let Some(messages) = &flow.messages {
+                        w.messages(messages);
+                    }
+                }
+            }
+            w.end();
         }
         batch.end_message();
     }
@@ -128,7 +166,7 @@ impl Renderer {
         if self.output == Output::Table {
             table::stages(info, stages, &mut self.clock, &mut batch.text);
         } else {
-            let (mut w, _) = self.begin(info, true, &mut batch.text);
+            let mut w = self.begin(info, Monitor::Kflowd, &mut batch.text);
             for stage in stages.iter().filter(|stage| stage.server.is_none()) {
                 w.counters(ledger_key(stage.name), &stage.counters);
             }
@@ -140,13 +178,17 @@ impl Renderer {
     }
 
     /// Opens a message with the `Info*` block.
-    fn begin<'a>(&'a mut self, info: &Info, own: bool, out: &'a mut Out) -> (Writer<'a>, Options) {
+    fn begin<'a>(&'a mut self, info: &Info, monitor: Monitor, out: &'a mut Out) -> Writer<'a> {
         let mut w = Writer::new(out, &mut self.clock, style(self.output));
         w.begin(Key::InfoSequenceNumber, info.sequence);
         w.time(Key::InfoTimestamp, info.time);
-        w.block(if own { &self.kflowd } else { &self.filesystem });
+        w.block(match monitor {
+            Monitor::Filesystem => &self.filesystem,
+            Monitor::Socket => &self.socket,
+            Monitor::Kflowd => &self.kflowd,
+        });
         w.seconds(Key::InfoUptime, info.uptime);
-        (w, self.options)
+        w
     }
 }
 
@@ -165,7 +207,8 @@ fn constant(style: Style, monitor: &str, host: &HostFacts) -> Box<[u8]> {
     text.text().into()
 }
 
-fn style(output: Output) -> Style {
+/// How `output` writes JSON.
+pub(crate) fn style(output: Output) -> Style {
     if output == Output::Json { Style::Pretty } else { Style::Compact }
 }
 
@@ -175,6 +218,7 @@ fn ledger_key(stage: &str) -> Key {
         "Ring" => Key::Ring,
         "Queue" => Key::Queue,
         "Enricher" => Key::Enricher,
+        "Messages" => Key::Messages,
         _ => Key::Stdout,
     }
 }

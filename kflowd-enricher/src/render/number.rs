@@ -15,35 +15,39 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// Most digits of a u64.
-const DIGITS: usize = 20;
-
 /// Appends an integer.
 #[inline]
 pub(crate) fn integer(value: u64, out: &mut Out) {
-    if value < 10 {
-        out.byte(b'0' + value as u8);
-    } else {
-        long_integer(value, out);
+    match value {
+        0..10 => out.byte(b'0' + value as u8),
+        10..10_000 => short_integer(value as u32, out),
+        _ => long_integer(value, out),
     }
 }
 
-fn long_integer(mut value: u64, out: &mut Out) {
-    // Digits grow to the left from the middle, so that a piece of full length can be taken from any digit on.
-    let mut digits = [0; 2 * DIGITS];
-    let mut at = DIGITS;
-    while value >= 10 {
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
-        value /= 100;
+/// Four digits as they stand in memory, of a number below 10,000.
+#[inline]
+fn four(value: u32) -> u32 {
+    let pair = |value: u32| u32::from(u16::from_le_bytes(PAIRS[value as usize % 100]));
+    pair(value / 100) | pair(value) << 16
+}
+
+/// Appends a number below 10,000.
+fn short_integer(value: u32, out: &mut Out) {
+    let zeros = u32::from(value < 1000) + u32::from(value < 100) + u32::from(value < 10);
+    let digits = four(value) >> (8 * zeros);
+    out.put(&digits.to_le_bytes(), 4 - zeros as usize);
+}
+
+/// Appends a number from 10,000 on.
+fn long_integer(value: u64, out: &mut Out) {
+    let (high, low) = (value / 10_000, (value % 10_000) as u32);
+    if high < 10_000 {
+        short_integer(high as u32, out);
+    } else {
+        long_integer(high, out);
     }
-    if value > 0 {
-        at -= 1;
-        digits[at] = b'0' + value as u8;
-    }
-    if let Some(piece) = digits[at..].first_chunk::<DIGITS>() {
-        out.put(piece, DIGITS - at);
-    }
+    out.piece(&four(low).to_le_bytes());
 }
 
 /// Appends a difference.

@@ -89,6 +89,9 @@ fn kernel_settings(settings: &Settings) -> KernelSettings {
         active_ns: u64::from(settings.active) * 1_000_000_000,
         max_events: settings.max_events,
         files: settings.files,
+        sockets: settings.sockets,
+        capture_bytes: settings.capture_bytes,
+        ports: settings.enricher.ports.clone(),
         all_files: settings.all_files,
         verbose: settings.verbose,
         // Only `-x` shows what they tell.

@@ -40,6 +40,30 @@ pub struct Counters {
     pub sessions_closed: u64,
     /// Hook runs that the kernel skipped and a stand-in did.
     pub rescued: u64,
+    /// Packets, datagrams and messages of flows that a hook saw.
+    pub flow_events: u64,
+    /// Of these: in records that the ring buffer took.
+    pub flow_events_sent: u64,
+    /// Of these: lost, the flow map was full.
+    pub flow_events_map: u64,
+    /// Of these: lost, the ring buffer was full.
+    pub flow_events_ring: u64,
+    /// Flow records that the ring buffer took.
+    pub flow_records: u64,
+    /// Flow records lost, the ring buffer was full.
+    pub flow_records_ring: u64,
+    /// Flows begun.
+    pub flows_open: u64,
+    /// Flows ended.
+    pub flows_closed: u64,
+    /// Pieces of payload to copy.
+    pub payload_events: u64,
+    /// Of these: taken by the ring buffer.
+    pub payload_records: u64,
+    /// Of these: lost, the ring buffer was full.
+    pub payload_ring: u64,
+    /// Of these: lost, the memory could not be read.
+    pub payload_fault: u64,
 }
 
 /// `struct kf_ledger`: the probe's view of the stream so far, sent as a frame of its own.
@@ -74,7 +98,8 @@ impl core::fmt::Display for Ledger {
         let k = &self.kernel;
         write!(
             f,
-            "file events {} = sent {} + map full {} + ring full {}; process events {} = sent {} + own {} + ring full {}; ",
+            "file events {} = sent {} + map full {} + ring full {}; process events {} = sent {} + own {} + ring full {}; \
+             flow events {} = sent {} + map full {} + ring full {}; payloads {} = sent {} + ring full {} + faults {}; ",
             k.file_events,
             k.file_events_sent,
             k.file_events_map,
@@ -83,6 +108,14 @@ impl core::fmt::Display for Ledger {
             k.process_records,
             k.process_own,
             k.process_ring,
+            k.flow_events,
+            k.flow_events_sent,
+            k.flow_events_map,
+            k.flow_events_ring,
+            k.payload_events,
+            k.payload_records,
+            k.payload_ring,
+            k.payload_fault,
         )?;
         write!(
             f,

@@ -2,10 +2,12 @@
 //! BTF of the object, so an edit on one side alone does not pass.
 
 pub mod counters;
+pub mod flow;
 pub mod record;
 pub mod tail;
 
 pub use counters::{Counters, Ledger};
+pub use flow::{Direction, Flow, Payload, Role, TCP_FLAGS, Way};
 pub use record::{Cause, FILE_EVENTS, File, FileEvent, Flags, Head, InodeTime, Kind, Process, Task};
 pub use tail::{TAG_CUT, Tag, TailEntry, TailError};
 
@@ -30,6 +32,9 @@ pub const LAYOUT_HASH: u64 = {
         size_of::<Process>(),
         size_of::<File>(),
         size_of::<InodeTime>(),
+        size_of::<Flow>(),
+        size_of::<Way>(),
+        size_of::<Payload>(),
         size_of::<Counters>(),
         size_of::<Ledger>(),
         size_of::<TailEntry>(),
@@ -38,8 +43,12 @@ pub const LAYOUT_HASH: u64 = {
         offset_of!(Process, exit_code),
         offset_of!(File, atime),
         offset_of!(File, events),
+        offset_of!(Flow, ways),
+        offset_of!(Way, flags),
+        offset_of!(Payload, way),
         offset_of!(Ledger, missed),
         FILE_EVENTS,
+        TCP_FLAGS,
         RECORD_MAX,
     ];
     // FNV-1a over the numbers above.

@@ -18,6 +18,10 @@ pub enum Kind {
     File = 4,
     /// The probe's counters.
     Ledger = 5,
+    /// One connection, or one socket and peer, since the last such record.
+    Flow = 6,
+    /// Bytes of a flow.
+    Payload = 7,
 }
 
 impl Kind {
@@ -29,6 +33,8 @@ impl Kind {
             3 => Self::Exit,
             4 => Self::File,
             5 => Self::Ledger,
+            6 => Self::Flow,
+            7 => Self::Payload,
             _ => return None,
         })
     }
@@ -139,11 +145,11 @@ pub enum FileEvent {
     Delete = 10,
 }
 
-/// `enum kf_cause`: why a file record was written.
+/// `enum kf_cause`: why a file or flow record was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Cause {
-    /// The last open description of the process closed.
+    /// The last open description of the process closed; the end of the connection or socket.
     Close = 1,
     /// Deleted, moved or linked.
     Name = 2,

@@ -31,6 +31,10 @@ pub enum Tag {
     Path = 5,
     /// Full path before a move.
     Origin = 6,
+    /// Address of a UNIX socket: a path, or a name behind a NUL.
+    Address = 7,
+    /// Bytes that were sent or received.
+    Payload = 8,
 }
 
 /// Why a tail could not be read.

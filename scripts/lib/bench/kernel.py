@@ -20,6 +20,11 @@ OPERATIONS = {
     "pread-pwrite": (10000, 800, 3),
     "fork-exec-exit": (400, 19000, 38586),
     "fork-exec-exit-dynamic": (400, "", ""),
+    "tcp-ping-pong": (5000, 6500, 52584),
+    "tcp-16k": (5000, 6500, 52157),
+    "tcp-connect-accept-close": (2000, 19600, 196428),
+    "udp-ping-pong": (5000, 6400, 51319),
+    "unix-datagram": (10000, 1269, 1269),
 }
 # Processor time of kflowd's processes for one record of open-read-close.
 RECORD_GATE, RECORD_REFERENCE = 9000, 135000

@@ -6,7 +6,7 @@ use crate::render::keys::Key;
 use crate::render::out::Out;
 
 /// Messages that go out with one record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block<'a> {
     /// Their protocol.
     pub app: App,

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Payload of TCP streams and of datagrams that are read. */
+
+/*
+ * Offset of what a call moved, whose last byte has the sequence number before `end`. What went by unseen, as
+ * of splice, is a gap.
+ */
+static __always_inline __u64 stream_offset(struct flow *flow, __u32 way, __u32 end, __u32 len)
+{
+	__u64 offset = 0;
+
+	if (flow->streaming[way])
+		offset = flow->stream[way] + (__u32)(end - len - flow->seq[way]);
+	flow->streaming[way] = 1;
+	flow->stream[way] = offset + len;
+	flow->seq[way] = end;
+	return offset;
+}
+
+static __always_inline void stream_moved(struct sock *sk, struct msghdr *message, long len, __u32 way)
+{
+	struct flow *flow = flow_find(sk);
+	struct tcp_sock *tp;
+	__u64 offset;
+
+	if (!running || len <= 0 || !flow || !flow->capture)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	flow_hold(flow);
+	if (flow->sk == (__u64)sk) {
+		offset = stream_offset(flow, way, way == KF_TX ? tp->write_seq : tp->copied_seq, len);
+		payload_message(flow->slot, plain(message), len, way, offset);
+	}
+	flow_put(flow);
+}
+
+/* sendmsg and its like, splice, io_uring -> here, under the socket's lock; the result is the bytes taken. */
+SEC("fexit/tcp_sendmsg_locked")
+int BPF_PROG(tcp_sent, struct sock *sk, struct msghdr *message, size_t size, int ret)
+{
+	stream_moved(sk, message, ret, KF_TX);
+	return 0;
+}
+
+/* recvmsg flags of a look, of bytes thrown away, and of errors. */
+#define MSG_PEEK     0x2
+#define MSG_TRUNC    0x20
+#define MSG_ERRQUEUE 0x2000
+
+/* recvmsg and its like, io_uring -> here. Takes nonblock before the flags up to 5.18, and addr_len after them
+ * up to some 7.x. */
+SEC("fexit/tcp_recvmsg")
+int tcp_read_by_user(unsigned long long *ctx)
+{
+	__u64 flags = (__u64)hook_arg(ctx, arg_tcp_recv_flags);
+
+	if (!(flags & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)))
+		stream_moved((struct sock *)ctx[0], (struct msghdr *)ctx[1],
+			     (int)hook_ret(ctx, arg_tcp_recv_ret), KF_RX);
+	return 0;
+}
+
+/* A datagram on its way from its queue into the memory of a reader, by thread. */
+struct reading {
+	__u64 offset;
+	__u64 cookie;
+	__u32 tid;
+	__u32 slot;
+};
+#define READING_BITS 10
+struct reading readings[1 << READING_BITS];
+
+static __always_inline struct reading *reading_of(__u32 tid)
+{
+	return &readings[tid & ((1 << READING_BITS) - 1)];
+}
+
+/* Notes for the end of the call which flow's datagram it reads. */
+static __always_inline void reading_note(struct flow *flow, __u64 offset)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct reading *reading = reading_of(tid);
+
+	reading->offset = offset;
+	reading->cookie = flow->record.cookie;
+	reading->slot = flow->slot;
+	reading->tid = tid;
+}
+
+static __always_inline void datagram_read(struct msghdr *message, __u64 size, long ret)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct reading *reading = reading_of(tid);
+	struct flow *flow;
+	__u32 left;
+
+	if (!running || reading->tid != tid)
+		return;
+	reading->tid = 0;
+	flow = flow_at(reading->slot);
+	if (ret < 0 || !flow)
+		return;
+	left = iter_left(&message->msg_iter);
+	flow_hold(flow);
+	if (flow->sk && flow->record.cookie == reading->cookie && size > left)
+		payload_message(flow->slot, plain(message), size - left, KF_RX, reading->offset);
+	flow_put(flow);
+}
+
+/* recvmsg and its like on a UDP socket -> here; see tcp_recvmsg. */
+SEC("fexit/udp_recvmsg")
+int udp_read_by_user(unsigned long long *ctx)
+{
+	datagram_read((struct msghdr *)ctx[1], ctx[2], (int)hook_ret(ctx, arg_udp_recv_ret));
+	return 0;
+}
+
+SEC("fexit/udpv6_recvmsg")
+int udp_read_by_user_v6(unsigned long long *ctx)
+{
+	datagram_read((struct msghdr *)ctx[1], ctx[2], (int)hook_ret(ctx, arg_udp_recv_ret));
+	return 0;
+}

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TCP: a flow from the first packet of a socket, in either direction, until the connection is over. The hooks
+ * on packets run under the socket's lock; they count what the kernel does not: flags, TTL, times, received
+ * bytes.
+ */
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+#define TCP_ECE 0x40
+#define TCP_CWR 0x80
+/* In tcp_sock.ecn_flags. */
+#define ECN_OK	   1
+#define ECN_CWR	   2
+#define ECN_DEMAND 4
+
+#define ETH_P_IP	   0x0800
+#define SOCK_BINDPORT_LOCK 8
+#define SOCK_DEAD	   0 /* a bit of skc_flags */
+
+/* A field of the TCP control block that an skb has in its cb. */
+#define TCP_CB(skb, field)                                                                                   \
+	(*(typeof(((struct tcp_skb_cb *)0)->field) *)((skb)->cb +                                            \
+						      bpf_core_field_offset(struct tcp_skb_cb, field)))
+
+/* What the kernel counts for a connection. */
+struct tcp_facts {
+	__u64 bytes_sent;
+	__u64 bytes_acked;
+	__u64 bytes_retrans;
+	__u32 segs[2];
+	__u32 data_segs_out;
+	__u32 total_retrans;
+	__u32 dsack_dups;
+	__u32 reord_seen;
+	__u32 srtt_us;
+	__u32 rto;
+	__u32 rto_min;
+	__u32 queued;
+	__u32 drops;
+	__u32 state;
+};
+
+static __always_inline void tcp_read(bool direct, struct tcp_sock *tp, struct tcp_facts *out)
+{
+	out->bytes_sent = GET(direct, tp, bytes_sent);
+	out->bytes_acked = GET(direct, tp, bytes_acked);
+	out->bytes_retrans = GET(direct, tp, bytes_retrans);
+	out->segs[KF_TX] = GET(direct, tp, segs_out);
+	out->segs[KF_RX] = GET(direct, tp, segs_in);
+	out->data_segs_out = GET(direct, tp, data_segs_out);
+	out->total_retrans = GET(direct, tp, total_retrans);
+	out->dsack_dups = GET(direct, tp, dsack_dups);
+	out->reord_seen = GET(direct, tp, reord_seen);
+	out->srtt_us = GET(direct, tp, srtt_us);
+	out->rto = GET(direct, tp, inet_conn.icsk_rto);
+	out->rto_min = GET(direct, tp, inet_conn.icsk_rto_min);
+	out->queued = GET(direct, tp, inet_conn.icsk_inet.sk.sk_receive_queue.qlen);
+	out->drops = GET(direct, tp, inet_conn.icsk_inet.sk.sk_drops.counter);
+	out->state = GET(direct, tp, inet_conn.icsk_inet.sk.__sk_common.skc_state);
+}
+
+static __always_inline void tcp_note(struct flow *flow, struct tcp_facts *facts)
+{
+	struct kf_flow *record = &flow->record;
+
+	/* The kernel's counts have 32 bits. */
+	record->ways[KF_TX].packets += facts->segs[KF_TX] - flow->segs_noted[KF_TX];
+	record->ways[KF_RX].packets += facts->segs[KF_RX] - flow->segs_noted[KF_RX];
+	record->ways[KF_TX].data_packets += facts->data_segs_out - flow->data_noted;
+	flow->segs_noted[KF_TX] = facts->segs[KF_TX];
+	flow->segs_noted[KF_RX] = facts->segs[KF_RX];
+	flow->data_noted = facts->data_segs_out;
+	record->ways[KF_TX].bytes = facts->bytes_sent;
+	record->bytes_acked = facts->bytes_acked;
+	record->bytes_retrans = facts->bytes_retrans;
+	record->packets_retrans = facts->total_retrans;
+	record->packets_dups = facts->dsack_dups;
+	record->packets_reorder = facts->reord_seen;
+	record->packets_queued = facts->queued;
+	record->packets_drop = facts->drops;
+	record->rtt = (__u64)(facts->srtt_us >> 3) * 1000;
+	/* In jiffies; the smallest one is 200 ms, which tells how long a jiffy is. */
+	record->rto = facts->rto_min ? facts->rto * 200 / facts->rto_min : 0;
+	record->state = facts->state;
+}
+
+/* Takes over what the kernel counted up to here; not inlined, so that it is looked at once per program. */
+static __noinline void tcp_refresh(struct flow *flow, struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_facts facts;
+
+	if (!tp)
+		return;
+	tcp_read(true, tp, &facts);
+	tcp_note(flow, &facts);
+}
+
+/* Of an IPv6 socket too, an IPv4 connection is one of IPv4. */
+static __always_inline void tcp_addresses(struct kf_flow *record, struct sock *sk)
+{
+	struct in6_addr local, remote;
+
+	record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	record->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	record->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (record->family == AF_INET6) {
+		BPF_CORE_READ_INTO(&local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&remote, sk, __sk_common.skc_v6_daddr);
+		if (remote.in6_u.u6_addr32[0] || remote.in6_u.u6_addr32[1] ||
+		    remote.in6_u.u6_addr32[2] != bpf_htonl(0xffff)) {
+			__builtin_memcpy(record->local, &local, sizeof(local));
+			__builtin_memcpy(record->remote, &remote, sizeof(remote));
+			return;
+		}
+		record->family = AF_INET;
+	}
+	*(__u32 *)record->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	*(__u32 *)record->remote = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+}
+
+/* Of a connection older than kflowd: accepted sockets share the port that somebody bound, and did not bind
+ * it. */
+static __always_inline bool tcp_was_accepted(struct sock *sk)
+{
+	struct inet_bind_bucket *bucket = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash);
+
+	return bucket && BPF_CORE_READ(bucket, fastreuse) >= 0 &&
+	       !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK);
+}
+
+static __noinline void way_flags(struct kf_way *way, __u8 flags, __u32 packets)
+{
+	int i;
+
+	for (i = 0; flags && i < KF_TCP_FLAGS; i++) {
+		if (!way->flags[i])
+			way->flags[i] = flags;
+		if (way->flags[i] != flags)
+			continue;
+		way->flags_count[i] += packets;
+		return;
+	}
+}
+
+/* The packets that a server's kernel exchanged before there was a socket; `seen` others came since. */
+static __always_inline void tcp_count_handshake(struct flow *flow, struct tcp_sock *tp, __u32 seen)
+{
+	__u32 retrans = BPF_CORE_READ(tp, total_retrans);
+	bool ecn = BPF_CORE_READ(tp, ecn_flags) & ECN_OK;
+	struct kf_way *rx = &flow->record.ways[KF_RX], *tx = &flow->record.ways[KF_TX];
+
+	way_flags(rx, ecn ? TCP_SYN | TCP_ECE | TCP_CWR : TCP_SYN, 1);
+	way_flags(tx, ecn ? TCP_SYN | TCP_ACK | TCP_ECE : TCP_SYN | TCP_ACK, 1 + retrans);
+	flow->segs_noted[KF_RX] = BPF_CORE_READ(tp, segs_in) - 1 - seen;
+	flow->segs_noted[KF_TX] = BPF_CORE_READ(tp, segs_out) - 1 - retrans;
+	way_times(rx, flow->record.open_time);
+	way_times(tx, flow->record.open_time);
+}
+
+static __always_inline void tcp_identity(struct kf_flow *record, struct sock *sk, __u64 cookie)
+{
+	record->protocol = IPPROTO_TCP;
+	record->cookie = cookie;
+	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	tcp_addresses(record, sk);
+}
+
+/* What the kernel has counted before is not of this flow, but the `seen` packets that are about to be
+ * counted. */
+static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk, __u32 seen)
+{
+	struct kf_flow *record = &flow->record;
+	struct tcp_facts facts;
+
+	tcp_read(false, (struct tcp_sock *)sk, &facts);
+	flow->segs_noted[KF_TX] = facts.segs[KF_TX];
+	flow->segs_noted[KF_RX] = facts.segs[KF_RX] - seen;
+	flow->data_noted = facts.data_segs_out;
+	tcp_note(flow, &facts);
+	flow->told.ways[KF_TX].bytes = record->ways[KF_TX].bytes;
+	flow->told.bytes_acked = record->bytes_acked;
+	flow->told.bytes_retrans = record->bytes_retrans;
+	flow->told.packets_retrans = record->packets_retrans;
+	flow->told.packets_dups = record->packets_dups;
+	flow->told.packets_reorder = record->packets_reorder;
+	flow->told.packets_drop = record->packets_drop;
+}
+
+/*
+ * Begins the flow of a socket: of one that connects, that is the current task's; of any other, that of
+ * `task`, 0 = nobody's yet. `seen` is 1 in the hook of a received packet. Returns the number of its slot + 1,
+ * or 0.
+ */
+__noinline int tcp_make(__u64 address, __u64 cookie, __u64 task, __u32 seen)
+{
+	struct sock *sk = (void *)address;
+	__u32 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	struct flow_key key;
+	struct flow *flow;
+	__u32 number;
+
+	if (state == TCP_LISTEN || state == TCP_CLOSE)
+		return 0;
+	flow = flow_begin();
+	if (!flow)
+		return 0;
+	tcp_identity(&flow->record, sk, cookie);
+	flow->record.role = KF_ROLE_CLIENT;
+	if (state == TCP_SYN_RECV || (state != TCP_SYN_SENT && tcp_was_accepted(sk)))
+		flow->record.role = KF_ROLE_SERVER;
+	if (state == TCP_SYN_SENT)
+		task = bpf_get_current_task();
+	if (state == TCP_SYN_RECV)
+		tcp_count_handshake(flow, (struct tcp_sock *)sk, seen);
+	else
+		tcp_begin_told(flow, sk, seen);
+	if (task)
+		flow_own(flow, (void *)task);
+	else
+		flow->orphan = 1;
+	flow_choose(flow);
+	flow_key_set(&key, address);
+	number = flow_enter(flow, &key, address);
+	return number ? number : flow_lookup(address);
+}
+
+/* The cookie of a socket; before 5.12 a number that none other is likely to have. */
+static __always_inline __u64 socket_cookie(struct sock *sk)
+{
+	__u64 cookie;
+
+	if (HAVE_COOKIES)
+		return bpf_get_socket_cookie(sk);
+	cookie = sk->__sk_common.skc_cookie.counter;
+	return cookie ? cookie : (plain(sk) * 0x9e3779b97f4a7c15ULL ^ bpf_ktime_get_boot_ns()) >> 1;
+}
+
+static __noinline struct flow *tcp_begin(struct sock *sk, __u32 seen)
+{
+	return flow_numbered(tcp_make(plain(sk), socket_cookie(sk), 0, seen));
+}
+
+/* Flags as they will be in the header: two are decided on the way. */
+static __always_inline __u8 tcp_flags_sent(struct sock *sk, struct sk_buff *skb)
+{
+	__u8 flags = TCP_CB(skb, tcp_flags);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u8 ecn;
+
+	if (!tp || flags & TCP_SYN)
+		return flags;
+	ecn = tp->ecn_flags;
+	if (!(ecn & ECN_OK))
+		return flags;
+	if (ecn & ECN_DEMAND)
+		flags |= TCP_ECE;
+	if (ecn & ECN_CWR && skb->len && (__s32)(TCP_CB(skb, seq) - tp->snd_nxt) >= 0)
+		flags |= TCP_CWR;
+	return flags;
+}
+
+/*
+ * All that a connection sends, retransmissions included -> here, before the header is made; what is sent
+ * without a socket, for one that is connecting or gone, is not of a flow.
+ */
+SEC("fentry/__tcp_transmit_skb")
+int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
+{
+	struct flow *flow = flow_find(sk);
+	struct kf_way *way;
+	__u8 flags;
+
+	if (!running)
+		return 0;
+	if (flow && flow->over && sk->__sk_common.skc_state == TCP_SYN_SENT) {
+		flow_end(flow->slot, KF_CAUSE_CLOSE); /* the socket connects anew */
+		flow = 0;
+	}
+	if (!flow)
+		flow = tcp_begin(sk, 0);
+	if (!flow || flow->own)
+		return 0;
+	way = &flow->record.ways[KF_TX];
+	flags = tcp_flags_sent(sk, skb);
+	way_flags(way, flags, TCP_CB(skb, tcp_gso_segs));
+	way->ifindex = sk->sk_dst_cache->dev->ifindex;
+	way_times(way, bpf_ktime_get_boot_ns());
+	flow_event(flow);
+	return 0;
+}
+
+/* TTL or hop limit of a received packet. */
+static __always_inline void count_ttl(struct kf_flow *record, struct sk_buff *skb, bool v4)
+{
+	__u8 ttl = 0;
+
+	bpf_probe_read_kernel(&ttl, 1, skb->head + skb->network_header + (v4 ? 8 : 7));
+	record->ttl_sum += ttl;
+	record->ttl_packets++;
+}
+
+/* Packets on the wire that the kernel has put into this one. */
+static __always_inline __u32 skb_segments(struct sk_buff *skb)
+{
+	struct skb_shared_info *info = (void *)(skb->head + skb->end);
+	__u16 segments = BPF_CORE_READ(info, gso_segs);
+
+	return segments ? segments : 1;
+}
+
+/* The kernel has just counted the packet's segments, and if no other packet waits, they are what came since.
+ */
+static __always_inline __u32 tcp_segments(struct flow *flow, struct sock *sk, struct sk_buff *skb)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 segments, before = flow->segs_in;
+
+	if (!tp)
+		return 1;
+	segments = tp->segs_in;
+	flow->segs_in = segments;
+	return segments - before == 1 ? 1 : skb_segments(skb);
+}
+
+static __always_inline void tcp_received(struct sock *sk, struct sk_buff *skb)
+{
+	struct flow *flow = flow_find(sk);
+	__u32 packets = 1, bytes;
+	struct kf_way *way;
+	bool v4;
+	__u8 flags;
+
+	if (!running)
+		return;
+	if (!flow)
+		flow = tcp_begin(sk, 1);
+	if (!flow || flow->own)
+		return;
+	if (!flow->record.cookie)
+		flow->record.cookie = socket_cookie(sk); /* older than kflowd */
+	way = &flow->record.ways[KF_RX];
+	flags = TCP_CB(skb, tcp_flags);
+	v4 = skb->protocol == bpf_htons(ETH_P_IP);
+	bytes = TCP_CB(skb, end_seq) - TCP_CB(skb, seq) - (flags & TCP_FIN) - !!(flags & TCP_SYN);
+	packets = tcp_segments(flow, sk, skb);
+	if (bytes) {
+		way->data_packets += packets;
+		way->bytes += bytes;
+	}
+	way_flags(way, flags, packets);
+	if (v4 ? TCP_CB(skb, header.h4.frag_max_size) : TCP_CB(skb, header.h6.frag_max_size))
+		flow->record.packets_frag++;
+	count_ttl(&flow->record, skb, v4);
+	way->ifindex = skb->skb_iif;
+	way_times(way, bpf_ktime_get_boot_ns());
+	flow_event(flow);
+}
+
+/* All packets of an established connection, from the network or the backlog -> tcp_v4_do_rcv or tcp_v6_do_rcv
+ * -> here. */
+SEC("fentry/tcp_rcv_established")
+int BPF_PROG(tcp_received_established, struct sock *sk, struct sk_buff *skb)
+{
+	tcp_received(sk, skb);
+	return 0;
+}
+
+/* The same in all other states; the first one of a server's connection comes through tcp_child_process. */
+SEC("fentry/tcp_rcv_state_process")
+int BPF_PROG(tcp_received_other, struct sock *sk, struct sk_buff *skb)
+{
+	if (sk->__sk_common.skc_state != TCP_LISTEN)
+		tcp_received(sk, skb);
+	return 0;
+}
+
+/* accept, accept4, io_uring -> inet_accept -> here: the result is the connection's socket. The owner of the
+ * flow is who accepts. Takes (sk, flags, err, kern) up to 6.9, (sk, arg) since. */
+SEC("fexit/inet_csk_accept")
+int tcp_accept(unsigned long long *ctx)
+{
+	struct sock *sk = (void *)hook_ret(ctx, arg_accept_ret);
+	struct flow *flow;
+
+	if (!running || !sk)
+		return 0;
+	flow = flow_find(sk);
+	if (!flow)
+		flow = tcp_begin(sk, 0);
+	if (!flow)
+		return 0;
+	flow_hold(flow);
+	if (flow->sk == (__u64)sk && flow->orphan) {
+		flow_own(flow, (void *)bpf_get_current_task());
+		flow->orphan = 0;
+		FLOW_FENCE(flow); /* who ends a flow sets `over` and then looks for orphans */
+		if (flow->over)
+			flow_end(flow->slot, KF_CAUSE_CLOSE);
+	}
+	flow_put(flow);
+	return 0;
+}
+
+/* The end of the connection, whoever brings it about -> here. What no process has any more may still answer
+ * with a reset, and ends when the socket is freed; what nobody has accepted waits for its owner. */
+SEC("fentry/tcp_done")
+int BPF_PROG(tcp_over, struct sock *sk)
+{
+	struct flow *flow = flow_find(sk);
+
+	if (!running || !flow || flow->over)
+		return 0;
+	tcp_refresh(flow, sk);
+	flow->record.state = TCP_CLOSE;
+	flow->over = 1;
+	FLOW_FENCE(flow);
+	if (!flow->orphan && !(sk->__sk_common.skc_flags & 1 << SOCK_DEAD))
+		flow_end(flow->slot, KF_CAUSE_CLOSE);
+	return 0;
+}
+
+/* connect to no address, close with unread data or without linger -> here, which clears the kernel's counters
+ * and may send a reset after this. The flow ends with the socket, or when it connects anew. */
+SEC("fentry/tcp_disconnect")
+int BPF_PROG(tcp_disconnected, struct sock *sk)
+{
+	struct flow *flow = flow_find(sk);
+
+	if (!running || !flow || flow->over)
+		return 0;
+	tcp_refresh(flow, sk);
+	flow->record.state = TCP_CLOSE;
+	flow->over = 1;
+	return 0;
+}
+
+/* Read once at start: the connections that processes have. The owner is the first process found to have one.
+ */
+SEC("iter/task_file")
+int tcp_existing(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct flow *flow;
+	struct sock *sk;
+
+	if (!task || !file || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = file->private_data;
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	flow = flow_numbered(flow_lookup((__u64)sk));
+	if (!flow)
+		tcp_make((__u64)sk, 0, plain(task), 0);
+	else if (flow->orphan)
+		flow_own(flow, task);
+	return 0;
+}
