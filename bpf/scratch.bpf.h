@@ -7,6 +7,9 @@
 #ifndef KFLOWD_SCRATCH_H
 #define KFLOWD_SCRATCH_H
 
+/* Room for a struct datagram. */
+#define DATAGRAM_WORDS 16
+
 /* Where an iterator stands, on every kernel, and what of its memory is wanted. */
 struct position {
 	__u64 piece;  /* address of the iovec, or of the memory itself where there is only one */
@@ -19,7 +22,8 @@ struct position {
 };
 
 struct scratch {
-	struct position position; /* iter.bpf.h */
+	__u64 datagram[DATAGRAM_WORDS]; /* udp.bpf.c */
+	struct position position;	/* iter.bpf.h */
 	/* State of the long path walk (path.bpf.h). */
 	__u64 dentry;
 	__u64 mount;

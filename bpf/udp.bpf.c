@@ -25,6 +25,7 @@ struct datagram {
 	__u32 there;
 	__u64 route; /* sent: where it leaves, when the socket does not say */
 };
+_Static_assert(sizeof(struct datagram) <= DATAGRAM_WORDS * 8, "DATAGRAM_WORDS");
 
 /* The head of an IP packet: the fields in use are at the same places in all of them. */
 struct ip_head {
@@ -83,11 +84,14 @@ static __always_inline struct flow *udp_held(__u32 number, const struct sock *sk
 
 /* First datagram between these two: what is taken once. A server is who has asked for its port and hears
  * first. */
-static __noinline __u32 udp_make(struct sock *sk, struct datagram *d)
+__noinline int udp_make(__u64 address, __u32 slot)
 {
+	struct datagram *d = (void *)scratch_at(slot)->datagram;
+	struct sock *sk = (void *)address;
 	bool bound = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
 	struct flow *flow = flow_begin();
 	struct kf_flow *record;
+	struct flow_key key;
 
 	if (!flow)
 		return 0;
@@ -104,7 +108,25 @@ static __noinline __u32 udp_make(struct sock *sk, struct datagram *d)
 	record->packets_drop = flow->told.packets_drop = socket_drops(sk);
 	flow_own(flow, (void *)bpf_get_current_task());
 	flow_choose(flow);
-	return flow_enter(flow, &d->key, plain(sk));
+	key = d->key;
+	return flow_enter(flow, &key, address);
+}
+
+static __noinline __u32 udp_begin(struct sock *sk, struct datagram *d)
+{
+	struct scratch *s;
+	__u32 slot, made;
+
+	s = scratch_take(&slot);
+	if (!s) {
+		COUNT(flow_events, 1);
+		COUNT(flow_events_map, 1);
+		return 0;
+	}
+	__builtin_memcpy(s->datagram, d, sizeof(*d));
+	made = udp_make(plain(sk), slot);
+	scratch_give(&slot);
+	return made;
 }
 
 /* The datagram's flow, held, found or made; NULL when there is no room, which is counted. */
@@ -122,7 +144,7 @@ static __noinline struct flow *udp_flow(struct sock *sk, struct datagram *d)
 			*udp_hint(sk, d->key.port) = flow->slot;
 			return flow;
 		}
-		if (!slot && !udp_make(sk, d) && !bpf_map_lookup_elem(&flows, &d->key))
+		if (!slot && !udp_begin(sk, d) && !bpf_map_lookup_elem(&flows, &d->key))
 			return 0;
 	}
 	COUNT(flow_events, 1);
@@ -194,7 +216,7 @@ static __always_inline void udp_sent(struct sk_buff *skb, struct inet_cork *cork
 	d->key.sk = udp_socket(sk);
 	d->ifindex = sk->sk_dst_cache->dev->ifindex;
 	d->route = skb->_skb_refdst;
-	d->data = (__u64)skb->data + offset + 8;
+	d->data = plain(skb->data) + offset + 8;
 	d->there = d->bytes > skb->data_len ? d->bytes - skb->data_len : 0;
 	udp_count(sk, d);
 }
