@@ -4,8 +4,8 @@
     strace.run(log, ["cp", ...])
     oracle.check(log, records)
 
-Left out, by name: kernel file systems and files without a name (known_names.LEFT_OUT), and system calls that can do nothing
-to a regular file. What can and is not played is traced, too, and fails the test.
+Left out, by name: kernel file systems and files without a name (known_names.LEFT_OUT), and system calls that can do
+nothing to a regular file. What can and is not played is traced, too, and fails the test.
 """
 
 import os
