@@ -3,185 +3,157 @@
 
 import collections
 import concurrent.futures
-import contextlib
 import os
 import pathlib
-import signal
+import subprocess
 import threading
 
-import children
 import ledger
-from kflowd import Kflowd, find
-from tests import main, test
+from cases import case, run
 
-EXTRA = ("-o", "json-min", "-x")
-WORKERS = 4
-
-
-def in_workers(work):
-    """Runs work(number) in a few processes at the same time; returns their ids."""
-    pids = [children.start(lambda number=number: work(number)) for number in range(WORKERS)]
-    for pid in pids:
-        children.finish(pid)
-    return pids
-
-
-def lost_records(stages):
-    """Records that are counted as lost, at all stages behind the kernel's hooks."""
-    stages = {name: counters for name, counters in stages.items() if name != "Kernel"}
-    return sum(number for counters in stages.values() for key, number in counters.items() if key.startswith("Lost"))
-
-
-@test
-def twenty_thousand_sessions_of_distinct_files(directory):
-    files = 10_000 // WORKERS
-
-    def work(worker):
-        for number in range(files):
-            fd = os.open(directory / f"{worker}.{number}", os.O_CREAT | os.O_WRONLY)
-            os.write(fd, b"." * (number % 50 + 1))
-            os.close(fd)
-        for number in range(files):
-            fd = os.open(directory / f"{worker}.{number}", os.O_RDONLY)
-            os.read(fd, 100)
-            os.close(fd)
-
-    with Kflowd(args=EXTRA) as k:
-        pids = in_workers(work)
-        result = k.stop(losses=ledger.COUNTED)
-    found = collections.defaultdict(collections.Counter)
-    for record in find(result.records, FilePath=f"{directory}/"):
-        worker, number = map(int, record["File"].split("."))
-        assert record["ProcPID"] == pids[worker], record
-        found[worker, number].update(record["FileEvents"])
-        found[worker, number].update(written=record["FileBytesWritten"], read=record["FileBytesRead"])
-    missing = 0
-    for worker, number in ((worker, number) for worker in range(WORKERS) for number in range(files)):
-        size, counts = number % 50 + 1, found.pop((worker, number), collections.Counter())
-        once = dict(CREATE=1, OPEN=2, MODIFY=1, ACCESS=1, CLOSE_WRITE=1, CLOSE_NOWRITE=1)
-        expected = collections.Counter(once, written=size, read=size)
-        assert not counts - expected, f"{worker}.{number}: {dict(counts)}"
-        missing += sum((expected - counts)[event] for event in once)
-    assert not found, found
-    stages = ledger.parse(result.stderr)
-    # A session is four events at most.
-    lost = stages["Kernel"]["In"] - stages["Kernel"]["Out"] + 4 * lost_records(stages)
-    assert missing <= lost, f"{missing} events are missing, {lost} are counted as lost"
+# Those of a worker fit into one read of `split`, which then writes each file with one call.
+WORKERS, FILES = 4, 2_500
+LINES = pathlib.Path("/run/lines")
+WRITERS = 200
+# Each waits at the gate, descriptor $1, appends to the file as often and as much as its number says, and ends.
+WRITE_TOGETHER = """
+number=0
+while [ $number -lt $2 ]; do
+    {
+        read -r _ <&$1
+        exec 4>>all
+        writes=0
+        while [ $writes -le $((number % 7)) ]; do
+            printf "%0$((number + 1))d" 0 >&4
+            writes=$((writes + 1))
+        done
+    } &
+    echo $!
+    number=$((number + 1))
+done
+wait
+"""
 
 
-def enricher():
-    """The process id of the only one."""
-    names = pathlib.Path("/proc").glob("[0-9]*/comm")
-    (pid,) = [int(path.parent.name) for path in names if path.read_text() == "kflowd-enricher\n"]
-    return pid
+def totals(records):
+    """Events and bytes of all of them together."""
+    sums = collections.Counter()
+    for record in records:
+        sums.update(record["FileEvents"], read=record["FileBytesRead"], written=record["FileBytesWritten"])
+    return dict(sums)
 
 
-def until_one_arrives(k, path):
-    """Writes the file again and again until a record of it gets through, behind all those before it."""
-    while not find(k.records, File=path.name):
-        path.write_text("x")
-        with contextlib.suppress(AssertionError):
-            k.wait_for(seconds=1, File=path.name)
+def all_at_once(commands, directory):
+    """Runs them at the same time; returns their process ids."""
+    processes = [subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL) for command in commands]
+    codes = [process.wait() for process in processes]
+    assert not any(codes), codes
+    return [process.pid for process in processes]
 
 
-@test
-def losses_behind_a_stopped_enricher_are_counted_where_they_happen(directory):
-    """Reads fill the queue and are then refused; writes wait in the ring until it is full, too.
-
-    The path is long, so that few records fill the ring.
-    """
-    deep = directory.joinpath(*["d" * 240] * 12)
-    deep.mkdir(parents=True)
-    path = deep / "one"
-    path.write_bytes(b"." * 100)
-    reads, writes = 500, 5_000
-    with Kflowd(args=("-o", "json-min", "-e", "1", "--queue-size", "64K")) as k:
-        os.kill(enricher(), signal.SIGSTOP)
-        fd = os.open(path, os.O_RDWR)
-        for _ in range(reads):
-            os.pread(fd, 10, 0)
-        for _ in range(writes):
-            os.pwrite(fd, b"x", 0)
-        os.close(fd)
-        os.kill(enricher(), signal.SIGCONT)
-        until_one_arrives(k, directory / "after")
-        result = k.stop(losses=("Kernel.LostRingFull", "Ring.LostRingFull", "Queue.LostBulkRefused"))
-    stages = ledger.parse(result.stderr)
-    kernel, ring, queue = stages["Kernel"], stages["Ring"], stages["Queue"]
-    found = collections.Counter()
-    for record in find(result.records, File="one", ProcPID=os.getpid()):
-        found.update(record["FileEvents"])
-    assert 0 < found["ACCESS"] < reads and 0 < found["MODIFY"] < writes, found
-    assert kernel["LostRingFull"] == ring["LostRingFull"], "with -e 1 each event is a record"
-    assert writes <= found["MODIFY"] + ring["LostRingFull"] and reads <= found["ACCESS"] + queue["LostBulkRefused"]
-    # All that went missing is counted, and little else: what other processes did in this time.
-    others = ring["In"] - reads - writes - 2
-    assert 0 <= others < 1_000, f"{others} events of others: {stages}"
-    files = find(result.records, InfoMonitor="filesystem")
-    assert len(files) + lost_records(stages) == ring["In"], stages
-
-
-@test
-def two_hundred_writers_of_one_file(directory):
-    path = directory / "all"
-    path.touch()
+@case
+def two_hundred_writers_of_one_file(c):
+    c.make("all")
+    yield
     gate_out, gate_in = os.pipe()
-
-    def work(number):
+    command = ["/vm/busybox", "sh", "-c", WRITE_TOGETHER, "sh", str(gate_out), str(WRITERS)]
+    with subprocess.Popen(command, cwd=c.directory, stdout=subprocess.PIPE, pass_fds=[gate_out]) as shell:
+        pids = [int(shell.stdout.readline()) for _ in range(WRITERS)]
+        # The end of what all read.
         os.close(gate_in)
-        os.read(gate_out, 1)  # the end of the pipe: when the last one is ready
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND)
-        for _ in range(number % 7 + 1):
-            os.write(fd, b"." * (number + 1))
-        os.close(fd)
-
-    with Kflowd(args=EXTRA) as k:
-        pids = [children.start(lambda number=number: work(number)) for number in range(200)]
-        os.close(gate_in)
-        for pid in pids:
-            children.finish(pid)
-        result = k.stop()
     os.close(gate_out)
-    records = {record["ProcPID"]: record for record in find(result.records, File="all", FilePath=f"{directory}/")}
-    assert set(records) == set(pids), f"{len(records)} writers"
-    assert len(find(result.records, File="all", FilePath=f"{directory}/")) == 200, "one record per writer"
-    for number, pid in enumerate(pids):
-        writes, record = number % 7 + 1, records[pid]
-        assert record["FileEvents"] == {"OPEN": 1, "MODIFY": writes, "CLOSE_WRITE": 1}, record
-        assert record["FileBytesWritten"] == writes * (number + 1), record
+
+    def one_record_each(records):
+        assert len(records) == WRITERS, f"{len(records)} records"
+        found = {record["ProcPID"]: record for record in records}
+        assert set(found) == set(pids), f"{len(found)} writers"
+        for number, pid in enumerate(pids):
+            writes, record = number % 7 + 1, found[pid]
+            assert record["FileEvents"] == {"OPEN": 1, "MODIFY": writes, "CLOSE_WRITE": 1}, record
+            assert record["FileBytesWritten"] == writes * (number + 1), record
+
+    yield one_record_each
 
 
-@test
-def sixty_four_threads_open_and_close(directory):
+@case
+def sixty_four_threads_open_and_close(c):
     """All on one file, whose sessions end whenever no thread has it open; and each on its own."""
-    threads, rounds = 64, 50
-    (directory / "shared").touch()
+    threads, rounds = 64, 20
+    c.make("shared")
     start = threading.Barrier(threads)
 
     def work(number):
         start.wait()
         for _ in range(rounds):
-            shared = os.open(directory / "shared", os.O_RDWR)
-            own = os.open(directory / f"own{number}", os.O_CREAT | os.O_RDWR)
+            shared = os.open(c / "shared", os.O_RDWR)
+            own = os.open(c / f"own{number}", os.O_CREAT | os.O_RDWR)
             os.pwrite(shared, b"." * (number + 1), 0)
             os.close(shared)
             os.write(own, b"x")
             os.pread(own, 10, 0)
             os.close(own)
 
-    with Kflowd(args=EXTRA) as k:
-        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, range(threads)))
-        result = k.stop()
-    sums = collections.defaultdict(collections.Counter)
-    for record in find(result.records, FilePath=f"{directory}/", ProcPID=os.getpid()):
-        sums[record["File"]].update(record["FileEvents"])
-        sums[record["File"]].update(written=record["FileBytesWritten"], read=record["FileBytesRead"])
-    written = rounds * sum(range(1, threads + 1))
-    shared = dict(OPEN=threads * rounds, MODIFY=threads * rounds, CLOSE_WRITE=threads * rounds, written=written, read=0)
-    own = dict(CREATE=1, OPEN=rounds, MODIFY=rounds, ACCESS=rounds, CLOSE_WRITE=rounds, written=rounds, read=rounds)
-    assert dict(sums.pop("shared")) == shared, sums
-    assert {name: dict(counts) for name, counts in sums.items()} == {f"own{n}": own for n in range(threads)}
+    yield
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
+
+    def adds_up(records):
+        assert {record["ProcPID"] for record in records} == {os.getpid()}
+        by_name = collections.defaultdict(list)
+        for record in records:
+            by_name[record["File"]].append(record)
+        written = rounds * sum(range(1, threads + 1))
+        all_rounds = threads * rounds
+        shared = dict(OPEN=all_rounds, MODIFY=all_rounds, CLOSE_WRITE=all_rounds, written=written, read=0)
+        own = dict.fromkeys(("OPEN", "MODIFY", "ACCESS", "CLOSE_WRITE", "written", "read"), rounds) | {"CREATE": 1}
+        assert totals(by_name.pop("shared")) == shared
+        assert {name: totals(mine) for name, mine in by_name.items()} == {f"own{n}": own for n in range(threads)}
+
+    yield adds_up
 
 
-main()
+def subtract(left, record):
+    """Takes a record from what is still to come, where it has to be; a part of a session leaves the rest."""
+    key = record["ProcPID"], record["File"]
+    found = {**record["FileEvents"], "read": record["FileBytesRead"], "written": record["FileBytesWritten"]}
+    assert key in left, f"too much: {record}"
+    if left[key] == found:
+        del left[key]
+        return
+    rest = {name: left[key].get(name, 0) - found.get(name, 0) for name in left[key] | found}
+    assert min(rest.values()) >= 0, f"too much: {record}"
+    left[key] = rest
+
+
+@case
+def twenty_thousand_sessions_of_distinct_files(c):
+    """A few processes make 10,000 files, a few read them."""
+    sizes = {f"{number:04}": number % 50 + 1 for number in range(FILES)}
+    LINES.write_text("".join("." * (size - 1) + "\n" for size in sizes.values()))
+    yield
+    split = ["split", "--lines=1", "--suffix-length=4", "--numeric-suffixes", LINES]
+    writers = all_at_once([[*split, f"{worker}."] for worker in range(WORKERS)], c.directory)
+    names = [[f"{worker}.{suffix}" for suffix in sizes] for worker in range(WORKERS)]
+    readers = all_at_once([["cat", *names[worker]] for worker in range(WORKERS)], c.directory)
+
+    def all_come_or_are_counted_as_lost(records):
+        # It cuts each to nothing before it writes.
+        made, seen = dict(CREATE=1, OPEN=1, MODIFY=2, CLOSE_WRITE=1), dict(OPEN=1, ACCESS=1, CLOSE_NOWRITE=1)
+        left = {}
+        for worker, (writer, reader) in enumerate(zip(writers, readers)):
+            for name, size in zip(names[worker], sizes.values()):
+                left[writer, name] = made | dict(written=size, read=0)
+                left[reader, name] = seen | dict(written=0, read=size)
+        assert len(left) == 20_000
+        for record in records:
+            subtract(left, record)
+        missing = sum(number for rest in left.values() for name, number in rest.items() if name.isupper())
+        kernel = c.stages["Kernel"]
+        # A session is five events at most.
+        lost = kernel["In"] - kernel["Out"] + 5 * ledger.lost_records(c.stages)
+        assert missing <= lost, f"{missing} events are missing, {lost} are counted as lost"
+
+    yield all_come_or_are_counted_as_lost
+
+
+run(losses=ledger.COUNTED)

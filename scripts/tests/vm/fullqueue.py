@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import subprocess
 
 import ledger
 from kflowd import Kflowd, find
@@ -60,23 +61,62 @@ def queue_and_ring_are_full(directory):
     assert stages["Kernel"]["In"] >= 2 * times, stages
 
 
+def transfer(number, source, target):
+    """Reads and writes so many bytes one by one; returns the process id."""
+    command = ["dd", f"if={source}", f"of={target}", "bs=1", f"count={number}", "conv=notrunc", "status=none"]
+    process = subprocess.Popen(command)
+    assert process.wait() == 0
+    return process.pid
+
+
+def until_one_arrives(k, path):
+    """Writes the file again and again until a record of it gets through, behind all those before it."""
+    while not find(k.records, File=path.name):
+        path.write_text("x")
+        with contextlib.suppress(AssertionError):
+            k.wait_for(seconds=1, File=path.name)
+
+
+def events(records, event, pid, name):
+    """How many came of those that the process made."""
+    return sum(record["FileEvents"].get(event, 0) for record in find(records, File=name, ProcPID=pid))
+
+
 @test
-def queue_is_full_of_reads(directory):
-    """Files that were only read are refused first: above three quarters of the queue, and counted."""
-    (directory / "a").write_text("x")
-    path = os.fspath(directory / "a")
-    times = 2000
-    with Kflowd(args=("-o", "json-min", "--queue-size", "64K")) as k:
+def each_loss_is_counted_where_it_happens(directory):
+    """Reads fill the queue and are then refused, writes wait in the ring until it is full, too. At the end nobody
+    reads stdout either: what the ring then holds is given up after a time, and the last ledger still gets through.
+
+    The path is long, so that few records fill the ring.
+    """
+    deep = directory.joinpath(*["d" * 240] * LEVELS)
+    deep.mkdir(parents=True)
+    (deep / "one").write_bytes(b"." * 500)
+    reads, writes, left = 500, 3_000, 600
+    with Kflowd(args=("-o", "json-min", "-e", "1", "--queue-size", "64K")) as k:
         with stopped_enricher():
-            open_and_close(path, os.O_RDONLY, times)
-            (directory / "written").write_text("x")
-        k.wait_for(File="written")
-        result = k.stop(losses=("Queue.LostBulkRefused",))
+            reader = transfer(reads, deep / "one", "/dev/null")
+            writer = transfer(writes, "/dev/zero", deep / "one")
+        until_one_arrives(k, directory / "after")
+        k.reading.clear()
+        last = transfer(left, "/dev/zero", deep / "two")
+        losses = ("Kernel.LostRingFull", "Ring.LostRingFull", "Queue.LostBulkRefused", "Queue.LostQueueFull")
+        result = k.stop(losses=losses)
     stages = ledger.parse(result.stderr)
-    mine = find(result.records, FilePath=f"{directory}/", File="a")
-    refused = stages["Queue"]["LostBulkRefused"]
-    assert 0 < len(mine) < times and len(mine) + refused >= times, (len(mine), refused)
-    assert find(result.records, File="written", FileEvents={"CREATE": 1, "OPEN": 1, "MODIFY": 1, "CLOSE_WRITE": 1})
+    kernel, ring, queue = stages["Kernel"], stages["Ring"], stages["Queue"]
+    assert result.records[-1]["InfoMonitor"] == "kflowd" and result.records[-1]["Queue"] == queue, result.records[-1]
+    assert kernel["LostRingFull"] == ring["LostRingFull"], "with -e 1 each event is a record"
+    read = events(result.records, "ACCESS", reader, "one")
+    written = events(result.records, "MODIFY", writer, "one")
+    assert 0 < read < reads and reads <= read + queue["LostBulkRefused"], (read, stages)
+    assert 0 < written < writes and writes <= written + ring["LostRingFull"], (written, stages)
+    kept = events(result.records, "MODIFY", last, "two")
+    assert 0 < kept < left <= kept + queue["LostQueueFull"], (kept, stages)
+    # All that went missing is counted, and little else: what other processes did in this time.
+    others = ring["In"] - reads - writes - left
+    assert 0 <= others < 1_000, f"{others} events of others: {stages}"
+    files = find(result.records, InfoMonitor="filesystem")
+    assert len(files) + ledger.lost_records(stages) == ring["In"], stages
 
 
 main()

@@ -76,12 +76,13 @@ def tar(case):
 @program("/tmp")
 def git(case):
     tree(case.directory / "src", files=5)
+    (case.directory / ".gitconfig").write_text(
+        "[user]\nname = n\nemail = n@example.org\n[maintenance]\nauto = false\n[gc]\nauto = 0\n"
+    )
     return shell("""
-        git config --global user.name n; git config --global user.email n@example.org
-        git config --global protocol.file.allow always
-        git init -q src; cd src; git add .; git commit -qm first; echo more >>d0/file0; git commit -qam second; cd ..
-        git clone -q src linked; git clone -q "file://$PWD/src" packed
-        cd packed; git mv d0/file0 moved; git commit -qm third; git checkout -q HEAD~1
+        git init -q src; cd src; git add .; git commit -qm first; cd ..; git clone -q src linked
+        cd linked; echo more >>d0/file0; git mv d1/file1 moved; git commit -qam second; git repack -qad
+        git checkout -q HEAD~1
     """)
 
 
@@ -104,13 +105,14 @@ def dpkg(case):
     pathlib.Path("/opt").mkdir(exist_ok=True)
     case.copies[f"{case.directory}/admin/info/kflowd-test.postinst"] = script
     subprocess.run(
-        shell("dpkg-deb -b package first.deb; sed -i 's/Version: 1/Version: 2/' package/DEBIAN/control;"
-              "echo changed >package/opt/kflowd-test/d0/file0; dpkg-deb -b package second.deb;"
+        shell("dpkg-deb -Zgzip -b package first.deb; sed -i 's/Version: 1/Version: 2/' package/DEBIAN/control;"
+              "echo changed >package/opt/kflowd-test/d0/file0; dpkg-deb -Zgzip -b package second.deb;"
               "mkdir -p admin/info admin/updates admin/triggers; touch admin/status admin/available"),
         check=True, cwd=case.directory, stdout=subprocess.DEVNULL,
     )
     return shell("""
-        dpkg() { command dpkg --admindir=$PWD/admin "$@"; }; dpkg -i first.deb; dpkg -i second.deb; dpkg -P kflowd-test
+        dpkg() { command dpkg --force-unsafe-io --admindir=$PWD/admin "$@"; }
+        dpkg -i first.deb; dpkg -i second.deb; dpkg -P kflowd-test
     """)
 
 
@@ -166,7 +168,7 @@ def bash(case):
         wait; (exec 4>sub; echo x >&4; (echo y >&4); echo z >&4); set -o noclobber; (echo no >out) 2>refused || true
         cp in in2; mv in2 in3; ln in3 in4; ln -s in4 in5; cat in5 >/dev/null; sed -i s/line/LINE/ in3; rm in4 in5
         dd if=in of=dd bs=100 count=3 seek=1 conv=notrunc 2>/dev/null; truncate -s 0 dd; split -l 50 in part.
-        sort -o in in; touch -a in; chmod 600 in; chown 1000 in; head -c 10 in >head; gzip -k in; xz -k in
+        sort -o in in; touch -a in; chmod 600 in; chown 1000 in; head -c 10 in >head; gzip -k in
         find . -name 'part.*' -delete
     """)
 
@@ -187,9 +189,9 @@ http {{
 """)
     return shell("""
         nginx -c $PWD/conf &
-        curl -s --retry 50 --retry-delay 0 --retry-connrefused -o first http://127.0.0.1:8080/d0/file0
-        for n in 1 4 7; do curl -s -o sent$n http://127.0.0.1:8080/d1/file$n http://127.0.0.1:8080/missing; done
-        curl -s -r 5-20 -o range http://127.0.0.1:8080/d2/file2; curl -s -o plain http://127.0.0.1:8080/plain/d2/file5
+        at=http://127.0.0.1:8080; sent=; for n in 1 4 7; do sent="$sent -o sent$n $at/d1/file$n"; done
+        curl -s --retry 50 --retry-delay 0 --retry-connrefused -o first $at/d0/file0 $sent -o none $at/missing \\
+            -o plain $at/plain/d2/file5 --next -s -r 5-20 -o range $at/d2/file2
         nginx -c $PWD/conf -s quit; wait
     """)
 

@@ -49,7 +49,14 @@ def judge(code, output):
     return passed, failed, None
 
 
+def check_names():
+    """A test file would be imported in place of a shared one of the same name."""
+    both = {path.name for path in HERE.glob("*.py")} & {path.name for path in HERE.glob("lib/*.py")}
+    assert not both, f"here and in lib/: {both}"
+
+
 def main():
+    check_names()
     found = (path.stem for path in HERE.glob("*.py") if os.access(path, os.X_OK))
     names = sys.argv[1:] or sorted(found)
     total_passed = total_failed = 0

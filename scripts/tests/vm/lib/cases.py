@@ -13,13 +13,14 @@
 
 Every record of a file below the case's directory has to be expected, in full: its events, path, size, change
 of size and bytes; where the kernel has a choice, the second yield gives a function that looks at the records instead
-(at `c.seen` for those of all cases, where the path does not begin with the directory).
+(at `c.seen` for those of all cases, where the path does not begin with the directory; at `c.stages` for the ledger).
 What follows it runs after kflowd has ended.
 """
 
 import contextlib
 import os
 
+import ledger
 from kflowd import Kflowd, find
 from tests import DIRECTORY, Tally, fresh, is_chosen
 
@@ -57,6 +58,7 @@ class Case:
         self.notes = []
         self.expected = None
         self.seen = []
+        self.stages = {}
         self.error = None
         self.steps = function(self)
 
@@ -143,6 +145,8 @@ def see(cases, tally, args, losses):
             tally.ok("ledger_of_all_cases")
         except AssertionError as error:
             tally.not_ok("ledger_of_all_cases", error)
+    for entry in cases:
+        entry.stages = ledger.parse(k.stderr)
     return find(k.records, InfoMonitor="filesystem")
 
 

@@ -5,7 +5,7 @@ import re
 
 import strace
 from descriptors import Description
-from names import LEFT_OUT, File, canonical
+from known_names import LEFT_OUT, File, canonical
 
 
 def number(arg):

@@ -80,9 +80,13 @@ class Kflowd:
         self.command = [*command, *args]
         if self.receivers:
             self.command += ["-u", ",".join(receiver.target for receiver in self.receivers)]
-        self.records = []
         self.malformed = []
         self.result = None
+        # Unset: nobody reads what kflowd writes to stdout, until the probe has told its counts and ended.
+        self.reading = threading.Event()
+        self.reading.set()
+        self._records = []
+        self._texts = []
         self._stderr = bytearray()
         self._ready = threading.Event()
         self._changed = threading.Condition()
@@ -116,28 +120,48 @@ class Kflowd:
             self._stderr += line
             if line.startswith(b"kflowd ready"):
                 self._ready.set()
+            if line.startswith(b"kflowd: probe file events"):
+                self.reading.set()
         self._ready.set()
+        self.reading.set()
 
     def _read_out(self):
         """A message is one line, or, in the pretty form, the lines up to a brace that is not indented."""
         lines = []
         for line in self.process.stdout:
+            self.reading.wait()
             lines.append(line)
             if line == b"}\n" or (len(lines) == 1 and line != b"{\n"):
-                self._take(b"".join(lines))
+                with self._changed:
+                    self._texts.append(b"".join(lines))
+                    self._changed.notify_all()
                 lines.clear()
         if lines:
             self.malformed.append(b"".join(lines))
 
-    def _take(self, text):
+    @property
+    def records(self):
+        """All records that have come. They are decoded when asked for, not while a test works, and many at once."""
+        with self._changed:
+            texts, self._texts = self._texts, []
+            self._records += self._decode(texts)
+        return self._records
+
+    def _decode(self, texts):
         try:
-            record = json.loads(text.decode("utf-8"))
+            records = json.loads((b"[%b]" % b",".join(texts)).decode())
+        except ValueError:
+            records = []
+        if len(records) != len(texts):
+            records = [record for text in texts for record in self._decode_one(text)]
+        return records
+
+    def _decode_one(self, text):
+        try:
+            return [json.loads(text.decode())]
         except ValueError:
             self.malformed.append(text)
-            return
-        with self._changed:
-            self.records.append(record)
-            self._changed.notify_all()
+            return []
 
     def wait_for(self, seconds=30, **keys):
         """The first record that matches; it fails when none has come after so many seconds."""
@@ -145,7 +169,7 @@ class Kflowd:
         with self._changed:
             while not (found := find(self.records, **keys)):
                 left = deadline - time.monotonic()
-                assert left > 0, f"no record with {keys} among {len(self.records)}\n{self.stderr}"
+                assert left > 0, f"no record with {keys} among {len(self._records)}\n{self.stderr}"
                 self._changed.wait(left)
         return found[0]
 
@@ -162,10 +186,11 @@ class Kflowd:
             raise AssertionError(f"still running {STOP_SECONDS} s after {how.name}:\n{self.stderr}") from None
         for reader in self._readers:
             reader.join(STOP_SECONDS)
+        records = self.records
         assert not self.malformed, f"not JSON: {self.malformed[:3]}"
         assert code == 0, f"exit code {code}\n{self.stderr}"
-        self.result = Result(code, self.stderr, self.records, [receiver.finish() for receiver in self.receivers])
-        ledger.check(self.stderr, self.records, losses, restarted)
+        self.result = Result(code, self.stderr, records, [receiver.finish() for receiver in self.receivers])
+        ledger.check(self.stderr, records, losses, restarted)
         return self.result
 
 

@@ -4,8 +4,8 @@
     strace.run(log, ["cp", ...])
     oracle.check(log, records)
 
-Left out, by name: kernel file systems and files without a name (names.LEFT_OUT), and system calls that can do nothing
-to a regular file. What can and is not played is traced, too, and fails the test.
+Left out, by name: kernel file systems and files without a name (known_names.LEFT_OUT), and system calls that can do
+nothing to a regular file. What can and is not played is traced, too, and fails the test.
 """
 
 import os
@@ -16,7 +16,7 @@ import strace
 import sums
 from descriptors import Description, Memory, Process, Table
 from file_calls import FileCalls, number, text
-from names import LEFT_OUT, Names
+from known_names import LEFT_OUT, Names
 
 # Calls that may do to a regular file what is not played.
 REFUSED = set(
