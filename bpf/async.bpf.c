@@ -28,9 +28,11 @@ static __always_inline void on_request(struct kiocb *kiocb, long result)
  * IORING_OP_READ and its kin -> io_read, in the submitter, its poller or a worker. A request that finished at
  * once, whatever buffers and files it uses, is told from one that is queued, failed or is tried again.
  */
+STAND_INS("fexit/io_read", io_read)
 SEC("fexit/io_read")
 int BPF_PROG(io_read, void *request, unsigned int flags, int ret)
 {
+	OWN_STACK(ctx, io_read);
 	if (!ret && request_is_done(request))
 		on_request(request, request_result(request));
 	return 0;

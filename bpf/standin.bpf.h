@@ -49,6 +49,8 @@ enum {
 	HOOK_d_delete,
 	HOOK_d_move,
 	HOOK_notify_change,
+	HOOK_kernel_read,
+	HOOK_io_read,
 };
 
 #define ENTRY(section, hook, suffix, entry)                                                                  \

@@ -47,8 +47,17 @@ pub(crate) enum Part {
 }
 
 /// Typed programs that have stand-ins (bpf/standin.bpf.c), used where the kernel preempts itself.
-const STOOD_IN: &[&str] =
-    &["do_dentry_open", "fput_entry", "vfs_read", "vfs_write", "d_delete", "d_move", "notify_change"];
+const STOOD_IN: &[&str] = &[
+    "do_dentry_open",
+    "fput_entry",
+    "vfs_read",
+    "vfs_write",
+    "d_delete",
+    "d_move",
+    "notify_change",
+    "kernel_read",
+    "io_read",
+];
 /// Names of their entries begin with the program's; in the order in which the kernel is to run them.
 const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
 
