@@ -176,12 +176,13 @@ static __always_inline __u32 session_enter(struct session *session, struct inode
 	__u32 number = session->slot;
 
 	session_hold(session);
+	session->inode = (__u64)inode; /* whoever finds it in the map takes it for what it is */
 	if (!bpf_map_update_elem(&sessions, &key, &number, BPF_NOEXIST)) {
 		COUNT(sessions_open, 1);
-		session->inode = (__u64)inode; /* from here on a hint finds it */
 		*session_hint(key.address, session->record.inode, key.tgid) = number;
 		return number + 1;
 	}
+	session->inode = 0;
 	__sync_fetch_and_add(&session->holders, -1);
 	if (session->flags & SESSION_LONG)
 		bpf_map_delete_elem(&long_tails, &number);

@@ -7,7 +7,8 @@ import pathlib
 import socket
 import subprocess
 
-from kflowd import Kflowd, find, main, test
+from kflowd import Kflowd, find
+from tests import main, test
 
 NAMESPACE = "kflowd-other"
 # From Linux's headers; Python's os module has it from 3.12 on.

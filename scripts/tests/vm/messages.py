@@ -10,7 +10,8 @@ import os
 import socket
 import struct
 
-from kflowd import Kflowd, find, main, test
+from kflowd import Kflowd, find
+from tests import main, test
 
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -3,7 +3,8 @@
 
 import socket
 
-from kflowd import Kflowd, find, main, test
+from kflowd import Kflowd, find
+from tests import main, test
 
 
 def kinds(directory, *options):

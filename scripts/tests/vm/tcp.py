@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 
-from kflowd import Kflowd, find, main, test
+from kflowd import Kflowd, find
+from tests import main, test
 
 LOOPBACK = "127.0.0.1"
 # (tgid) of this program: it owns every flow that no child has made.
