@@ -63,8 +63,10 @@ def mirrored(clients, servers):
 def ledger_closes(result):
     assert result.code == 0, f"exit code {result.code}\n{result.stderr}"
     kernel = result.records[-1]["Kernel"]
-    lost = sum(count for name, count in kernel.items() if name.startswith("Lost") and name != "LostMissed")
-    assert kernel["In"] == kernel["Out"] + lost and not lost, kernel
+    lost = {name: count for name, count in kernel.items() if name.startswith("Lost")}
+    assert kernel["In"] == kernel["Out"] + sum(lost.values()), kernel
+    # What the kernel skips, as its interrupts come into a program that they call, costs a packet its flags only.
+    assert sum(lost.values()) == lost["LostMissed"], kernel
     assert kernel["FlowsOpened"] == kernel["FlowsClosed"], kernel
 
 
@@ -308,7 +310,7 @@ def many_at_once_and_many_in_a_row(_):
 
     local = []
     with Kflowd() as k:
-        server = threading.Thread(target=serve, args=(1200,))
+        server = threading.Thread(target=serve, args=(600,))
         server.start()
         sockets = [socket.socket() for _ in range(200)]
         for one in sockets:
@@ -319,7 +321,7 @@ def many_at_once_and_many_in_a_row(_):
             one.sendall(b"x")
             local.append(one.getsockname()[1])
             one.close()
-        for _ in range(1000):
+        for _ in range(400):
             with socket.create_connection((LOOPBACK, port)) as one:
                 local.append(one.getsockname()[1])
                 one.sendall(b"x")
