@@ -7,30 +7,55 @@
 #define IORING_OP_WRITE_FIXED  5
 #define IORING_OP_WRITE	       23
 #define IORING_OP_WRITEV_FIXED 61
-/* In kiocb.ki_flags: the result is polled for and comes by io_complete_rw_iopoll. */
-#define IOCB_HIPRI 0x8
+
+static __always_inline bool request_writes(void *request)
+{
+	__u8 opcode = BPF_CORE_READ((struct io_kiocb *)request, opcode);
+
+	return opcode == IORING_OP_WRITEV || opcode == IORING_OP_WRITE_FIXED || opcode == IORING_OP_WRITE ||
+	       opcode == IORING_OP_WRITEV_FIXED;
+}
 
 /* A request of io_uring is finished: `result` is what its completion says. Its kiocb is its first member. */
 static __always_inline void on_request(struct kiocb *kiocb, long result)
 {
-	__u8 opcode = BPF_CORE_READ((struct io_kiocb *)kiocb, opcode);
-	bool writes = opcode == IORING_OP_WRITEV || opcode == IORING_OP_WRITE_FIXED ||
-		      opcode == IORING_OP_WRITE || opcode == IORING_OP_WRITEV_FIXED;
-
 	if (result > 0)
-		transfer((__u64)BPF_CORE_READ(kiocb, ki_filp), (__u64)request_task(kiocb), writes, result,
-			 BPF_CORE_READ(kiocb, ki_pos));
+		transfer((__u64)BPF_CORE_READ(kiocb, ki_filp), (__u64)request_task(kiocb),
+			 request_writes(kiocb), result, BPF_CORE_READ(kiocb, ki_pos));
 }
 
 /*
- * io_read and io_write -> kiocb_done with the result of a request that finished at once, whatever buffers and
- * files it uses; one that is queued comes with an error. What is tried again does not come here. The request
- * is the first argument on all kernels, since 6.1 by its own type.
+ * IORING_OP_READ and its kin -> io_read, in the submitter, its poller or a worker. A request that finished at
+ * once, whatever buffers and files it uses, is told from one that is queued, failed or is tried again.
+ */
+STAND_INS("fexit/io_read", io_read)
+SEC("fexit/io_read")
+int BPF_PROG(io_read, void *request, unsigned int flags, int ret)
+{
+	OWN_STACK(ctx, io_read);
+	if (!ret && request_is_done(request))
+		on_request(request, request_result(request));
+	return 0;
+}
+
+/* IORING_OP_WRITE and its kin -> io_write, likewise, since 6.0. */
+SEC("fexit/io_write")
+int BPF_PROG(io_write, void *request, unsigned int flags, int ret)
+{
+	if (!ret && HAVE_CQE)
+		on_request(request, request_result(request));
+	return 0;
+}
+
+/*
+ * Up to 5.19 io_write -> kiocb_done with the result of a request that finished at once; one that is queued
+ * comes with an error, and one of a ring that polls by io_complete_rw_iopoll. io_read, and later kernels,
+ * have copies of it that cannot be hooked.
  */
 SEC("fentry/kiocb_done")
 int BPF_PROG(kiocb_done, struct kiocb *kiocb, long ret)
 {
-	if (!(BPF_CORE_READ(kiocb, ki_flags) & IOCB_HIPRI))
+	if (request_writes(kiocb) && !request_is_polled(kiocb))
 		on_request(kiocb, ret);
 	return 0;
 }

@@ -59,54 +59,87 @@ static __always_inline void on_attribute(struct dentry *dentry)
 		attribute_count(session, KF_EVENT_ATTRIB);
 }
 
+#define CHANGE_BITS 12
+
+/* A change of attributes that is under way: what was asked for, and how the file was. */
+struct change {
+	__u64 thread; /* bpf_get_current_pid_tgid() */
+	__u64 dentry;
+	__u64 size;
+	struct kf_time mtime;
+	__u32 valid; /* iattr.ia_valid, which a file system may change */
+};
+
+/* By thread and dentry: overlayfs changes the file of a layer within the change of its own. */
+struct change changes[1 << CHANGE_BITS];
+
+static __always_inline struct change *change_of(__u64 thread, struct dentry *dentry)
+{
+	return &changes[((__u32)thread ^ low_half(dentry) >> 6) & ((1 << CHANGE_BITS) - 1)];
+}
+
 /*
  * chmod, chown, utimes, truncate, open with O_TRUNC: all -> notify_change, under the inode's lock. At its
- * entry, so that size and time from before the change are known when it is the session's first event; and
- * what is to be changed, which a file system may take out of the request. It took (dentry, attr, ...) up
- * to 5.11, a namespace or id map first since.
+ * entry, for how the file was before. It took (dentry, attr, ...) up to 5.11, a namespace or id map first
+ * since.
  */
 SEC("fentry/notify_change")
 int notify_change_entry(unsigned long long *ctx)
 {
 	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
 	struct iattr *attr = hook_arg(ctx, arg_notify_attr);
-	struct target target;
-	struct session *session = dentry_session(&target, dentry, false);
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct change *change = change_of(thread, dentry);
 
-	if (!session)
-		return 0;
-	session->record.size = dentry->d_inode->i_size;
-	session->change = attr->ia_valid;
-	session_put(session);
+	change->thread = thread;
+	change->dentry = (__u64)dentry;
+	change->size = dentry->d_inode->i_size;
+	typed_mtime(dentry->d_inode, &change->mtime);
+	change->valid = attr->ia_valid;
 	return 0;
 }
 
-/* The same at its exit: 0 = changed. */
+/* The event that a change is, KF_EVENTS when it is none. */
+static __always_inline __u32 change_event(__u32 valid, __u64 size_before)
+{
+	/* An O_TRUNC that found nothing to cut is no change. */
+	if (valid & ATTR_SIZE)
+		return valid & ATTR_OPEN && !size_before ? KF_EVENTS : KF_EVENT_MODIFY;
+	if (valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME))
+		return KF_EVENT_ATTRIB;
+	return KF_EVENTS;
+}
+
+/* The same at its exit: 0 = changed. Two threads that use one place at once cost the exact values from
+ * before. */
+STAND_INS("fexit/notify_change", notify_change)
 SEC("fexit/notify_change")
 int notify_change(unsigned long long *ctx)
 {
 	struct dentry *dentry = hook_arg(ctx, arg_notify_dentry);
-	struct target target;
+	struct iattr *attr = hook_arg(ctx, arg_notify_attr);
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct change change = *change_of(thread, dentry);
 	struct session *session;
-	unsigned int change;
+	struct target target;
+	bool known;
+	__u32 event;
 
+	OWN_STACK(ctx, notify_change);
 	if ((int)hook_ret(ctx, arg_notify_ret))
+		return 0;
+	known = change.thread == thread && change.dentry == (__u64)dentry;
+	event = known ? change_event(change.valid, change.size) : change_event(attr->ia_valid, 1);
+	if (event >= KF_EVENTS)
 		return 0;
 	session = dentry_session(&target, dentry, false);
 	if (!session)
 		return 0;
-	change = session->change;
-	if (change & ATTR_SIZE) {
-		/* An O_TRUNC that found nothing to cut is no change. */
-		if (!(change & ATTR_OPEN) || session->record.size) {
-			attribute_count(session, KF_EVENT_MODIFY);
-			return 0;
-		}
-	} else if (change & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME)) {
-		attribute_count(session, KF_EVENT_ATTRIB);
-		return 0;
+	if (known && !events_of(&session->record)) {
+		session->record.size_first = change.size;
+		session->record.mtime_first = change.mtime;
 	}
-	session_put(session);
+	attribute_count(session, event);
 	return 0;
 }
 

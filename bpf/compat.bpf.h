@@ -258,7 +258,8 @@ static __always_inline struct mount *mount_listed(struct list_head *entry)
 	return (void *)entry - bpf_core_field_offset(struct mount___list, mnt_instance);
 }
 
-/* io_uring: a request's task is its own member up to 6.12, later its context's. */
+/* io_uring: a request's task is its own member up to 6.12, later its context's. Its result is in `cqe` since
+ * 6.0. */
 struct io_uring_task {
 	struct task_struct *task;
 } __attribute__((preserve_access_index));
@@ -268,6 +269,62 @@ struct io_kiocb___task {
 struct io_kiocb___tctx {
 	struct io_uring_task *tctx;
 } __attribute__((preserve_access_index));
+struct io_cqe {
+	__s32 res;
+};
+struct io_kiocb___cqe {
+	struct io_cqe cqe;
+} __attribute__((preserve_access_index));
+struct io_ring_ctx {
+	unsigned int flags;
+} __attribute__((preserve_access_index));
+struct io_kiocb___result {
+	__s32 result;
+	struct io_ring_ctx *ctx;
+	unsigned int flags;
+} __attribute__((preserve_access_index));
+/* task_struct.flags */
+#define PF_IO_WORKER 0x00000010
+#define HAVE_CQE     bpf_core_field_exists(struct io_kiocb___cqe, cqe)
+/* io_kiocb.flags up to 5.19, io_ring_ctx.flags, file.f_flags */
+#define REQ_F_COMPLETE_INLINE (1 << 16)
+#define IORING_SETUP_IOPOLL   (1 << 0)
+#ifdef __TARGET_ARCH_arm64
+#define F_DIRECT 0200000
+#else
+#define F_DIRECT 040000
+#endif
+
+static __always_inline __s32 request_result(void *request)
+{
+	if (HAVE_CQE)
+		return BPF_CORE_READ((struct io_kiocb___cqe *)request, cqe.res);
+	return BPF_CORE_READ((struct io_kiocb___result *)request, result);
+}
+
+static __always_inline bool request_is_polled(void *request)
+{
+	return BPF_CORE_READ((struct io_kiocb___result *)request, ctx, flags) & IORING_SETUP_IOPOLL;
+}
+
+/*
+ * Whether a request whose io_read returned 0 is done. Since 6.0 one that is queued returns something else.
+ * Before, the submitter marks one that is done; a worker waits for it, unless it is direct.
+ */
+static __always_inline bool request_is_done(void *request)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (HAVE_CQE)
+		return true;
+	if (request_is_polled(request))
+		return false;
+	if (BPF_CORE_READ((struct io_kiocb___result *)request, flags) & REQ_F_COMPLETE_INLINE)
+		return true;
+	return BPF_CORE_READ(task, flags) & PF_IO_WORKER &&
+	       !(BPF_CORE_READ((struct kiocb *)request, ki_filp, f_flags) & F_DIRECT);
+}
+
 static __always_inline struct task_struct *request_task(void *request)
 {
 	if (bpf_core_field_exists(struct io_kiocb___task, task))

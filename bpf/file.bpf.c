@@ -68,7 +68,7 @@ static __always_inline void on_open(bool direct, struct file *file)
 		session_limit(session);
 	}
 	session_count(session, flags & F_EXEC ? KF_EVENT_OPEN_EXEC : KF_EVENT_OPEN);
-	session->record.size = GET2(direct, file, f_inode, i_size); /* what an O_TRUNC that follows cuts */
+	session->record.size = GET2(direct, file, f_inode, i_size);
 	session_done(session);
 }
 
@@ -76,7 +76,8 @@ static __always_inline void on_open(bool direct, struct file *file)
 static __always_inline __u64 size_of_parent(struct session *session)
 {
 	struct kf_file *record = &session->record;
-	struct session_key key = session_key((void *)session->inode, record->inode, record->task.ppid);
+	struct session_key key =
+	    session_key_of(session, session->inode, record->task.ppid, record->task.parent_start);
 	__u32 *slot = bpf_map_lookup_elem(&sessions, &key);
 	struct session *parent = slot ? session_at(*slot) : 0;
 
@@ -163,8 +164,7 @@ static __always_inline void on_transfer(unsigned long long *ctx, bool writes)
 	}
 	if (!session)
 		return;
-	if (writes)
-		session->record.size = inode->i_size;
+	session->record.size = inode->i_size;
 	transfer_count(session, writes, bytes);
 }
 
@@ -183,8 +183,7 @@ __noinline int transfer(__u64 address, __u64 task, __u32 writes, __u64 bytes, __
 	session = transfer_session(false, &target, file, writes, bytes, end);
 	if (!session)
 		return 0;
-	if (writes)
-		session->record.size = BPF_CORE_READ(file, f_inode, i_size);
+	session->record.size = BPF_CORE_READ(file, f_inode, i_size);
 	transfer_count(session, writes, bytes);
 	return 0;
 }

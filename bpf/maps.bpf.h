@@ -51,10 +51,8 @@ struct session {
 	__u64 inode;	       /* address, part of the key; 0 = this slot is free */
 	__u64 sb;	       /* address */
 	__u32 slot;	       /* where this is in `slots` */
-	__u32 total;	       /* events since the last record */
 	__s32 open;	       /* open descriptions of the inode that this process opened and nobody closed */
 	__s32 holders;	       /* events that are being counted right now */
-	__u32 change;	       /* what a change of attributes that is under way was asked to change */
 	__u32 flags;	       /* SESSION_* */
 	__u16 names_len;       /* bytes of the tail in front of the path's entry */
 	__u16 tail_len;
@@ -84,13 +82,13 @@ struct {
 } slots_free SEC(".maps");
 
 /*
- * Finds the session of an inode: parts of its address and number, in twelve bytes without padding, as the
- * kernel hashes them all. Which inode and which process it really is, is compared at each event: an address
- * may come to hold another file, a process id another process.
+ * Finds the session of an inode, in twelve bytes without padding, as the kernel hashes them all. Which inode
+ * and which process it really is, is compared at each event. Another file at the same address, and another
+ * process of the same id, have another key: who ends a session takes out its own entry and no other.
  */
 struct session_key {
-	__u32 address; /* low half */
-	__u32 number;  /* low half */
+	__u32 address;	/* low half */
+	__u32 identity; /* number and generation of the inode, its super block, birth of the process */
 	__u32 tgid;
 };
 

@@ -12,14 +12,28 @@ struct note {
 	__u64 thread; /* bpf_get_current_pid_tgid() */
 	__u64 dentry;
 	__u64 mnt;
+	__u64 cred; /* address */
 };
 
-/* By thread. Only a hint: who does not find its note searches a mount that shows the file. */
+/*
+ * By thread. Only a hint: who does not find its note searches a mount that shows the file. What overlayfs
+ * does to a layer it does with other credentials: it does not take an old note for its own.
+ */
 struct note notes[1 << NOTE_BITS];
 
 static __always_inline struct note *note_of(__u64 thread)
 {
 	return &notes[thread & ((1 << NOTE_BITS) - 1)];
+}
+
+static __always_inline __u64 current_cred(void)
+{
+	struct task_struct *task;
+
+	if (HAVE_TASK_BTF)
+		return (__u64)bpf_get_current_task_btf()->cred;
+	task = (void *)bpf_get_current_task();
+	return (__u64)BPF_CORE_READ(task, cred);
 }
 
 static __always_inline void note_mount(struct dentry *dentry, struct vfsmount *mnt)
@@ -30,6 +44,7 @@ static __always_inline void note_mount(struct dentry *dentry, struct vfsmount *m
 	note->thread = thread;
 	note->dentry = (__u64)dentry;
 	note->mnt = (__u64)mnt;
+	note->cred = current_cred();
 }
 
 static __always_inline struct vfsmount *noted_mount(struct dentry *dentry)
@@ -37,7 +52,9 @@ static __always_inline struct vfsmount *noted_mount(struct dentry *dentry)
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct note *note = note_of(thread);
 
-	return note->thread == thread && note->dentry == (__u64)dentry ? (void *)note->mnt : 0;
+	if (note->thread != thread || note->dentry != (__u64)dentry || note->cred != current_cred())
+		return 0;
+	return (void *)note->mnt;
 }
 
 /* unlink -> do_unlinkat. */
@@ -161,11 +178,13 @@ __noinline int on_move(__u64 from, __u64 to, __u64 mnt)
  * unlink, and rename onto a file system's own way of it: vfs_unlink -> d_delete after the file system did it,
  * with the inode still there. Directories pass too and are left out by type.
  */
+STAND_INS("fentry/d_delete", d_delete)
 SEC("fentry/d_delete")
 int BPF_PROG(d_delete, struct dentry *dentry)
 {
 	struct target target;
 
+	OWN_STACK(ctx, d_delete);
 	on_delete(dentry_session(&target, dentry, true));
 	return 0;
 }
@@ -174,11 +193,13 @@ int BPF_PROG(d_delete, struct dentry *dentry)
  * vfs_rename -> d_move after the file system did it, while both dentries still have their old names. A file
  * that `target` named is replaced: its name is deleted.
  */
+STAND_INS("fentry/d_move", d_move)
 SEC("fentry/d_move")
 int BPF_PROG(d_move, struct dentry *dentry, struct dentry *target)
 {
 	__u64 mnt = (__u64)noted_mount(dentry);
 
+	OWN_STACK(ctx, d_move);
 	on_replace(plain(target), mnt);
 	on_move(plain(dentry), plain(target), mnt);
 	return 0;
@@ -206,7 +227,7 @@ static __always_inline void on_name(struct dentry *dentry)
 	if (!session)
 		return;
 	/* One that was open already has another name, or none. */
-	if (session->total || session->open)
+	if (session->open || events_of(&session->record))
 		session_describe_long(session->slot, plain(dentry), (__u64)noted_mount(dentry));
 	session_count(session, KF_EVENT_CREATE);
 	/* A file opened without a name, which got its first one: its close will come. */

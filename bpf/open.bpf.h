@@ -117,6 +117,9 @@ static __always_inline void session_file(bool direct, struct session *session, s
 	record->mtime_first = record->mtime;
 }
 
+/* Later than any sweep: a session whose first event is not counted yet is not idle. */
+#define NEVER_IDLE (~0ULL >> 1)
+
 /* All of a new session but its file, names and path. */
 static __always_inline void session_fill(bool direct, struct session *session, struct task_struct *task,
 					 struct program *program)
@@ -127,11 +130,12 @@ static __always_inline void session_fill(bool direct, struct session *session, s
 	record->head.kind = KF_KIND_FILE;
 	record->head.flags = program->flags & PROGRAM_KTHREAD ? KF_FLAG_KTHREAD : 0;
 	record->head.start = program->start;
+	record->head.time = NEVER_IDLE;
 	task_facts(direct, &record->task, task, program);
 	record->first_time = record->bytes_read = record->bytes_written = 0;
 	for (i = 0; i < KF_EVENTS; i++)
 		record->events[i] = 0;
-	session->total = session->open = session->flags = 0;
+	session->open = session->flags = 0;
 }
 
 /* Takes a free slot for a session of `task`; NULL when there is none, which is counted, or it is not ours. */
@@ -167,14 +171,15 @@ static __always_inline struct session *session_begin(bool direct, struct task_st
 /* Makes the session known, held. Returns the number of its slot + 1, or RACED. */
 static __always_inline __u32 session_enter(struct session *session, struct inode *inode)
 {
-	struct session_key key = session_key(inode, session->record.inode, session->record.head.tgid);
+	struct session_key key =
+	    session_key_of(session, (__u64)inode, session->record.head.tgid, session->record.head.start);
 	__u32 number = session->slot;
 
 	session_hold(session);
 	if (!bpf_map_update_elem(&sessions, &key, &number, BPF_NOEXIST)) {
 		COUNT(sessions_open, 1);
 		session->inode = (__u64)inode; /* from here on a hint finds it */
-		*session_hint(key.address, key.number, key.tgid) = number;
+		*session_hint(key.address, session->record.inode, key.tgid) = number;
 		return number + 1;
 	}
 	__sync_fetch_and_add(&session->holders, -1);

@@ -95,7 +95,6 @@ enum kf_cause {
 	KF_CAUSE_ACTIVE = 5, /* open for longer than the active timeout */
 	KF_CAUSE_EXIT = 6,   /* the process ended */
 	KF_CAUSE_STOP = 7,   /* kflowd stops */
-	KF_CAUSE_REUSE = 8,  /* the inode's memory now holds another file */
 };
 
 /* A point of CLOCK_REALTIME as inodes keep it. */

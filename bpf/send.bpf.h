@@ -60,11 +60,26 @@ static __always_inline __u32 low_half(const void *pointer)
 	return half;
 }
 
-static __always_inline struct session_key session_key(const void *inode, __u64 number, __u32 tgid)
+/* `sb` is the low half of the super block's address. */
+static __always_inline struct session_key session_key(const void *inode, __u32 sb, __u32 number,
+						      __u32 generation, __u32 tgid, __u64 start)
 {
-	struct session_key key = {.address = low_half(inode), .number = number, .tgid = tgid};
+	struct session_key key = {
+	    .address = low_half(inode),
+	    .identity = sb ^ number ^ generation ^ (__u32)(start >> 20) << 8,
+	    .tgid = tgid,
+	};
 
 	return key;
+}
+
+/* The key of the same inode's session of another process, or of this one. */
+static __always_inline struct session_key session_key_of(struct session *session, __u64 inode, __u32 tgid,
+							 __u64 start)
+{
+	struct kf_file *record = &session->record;
+
+	return session_key((void *)inode, session->sb, record->inode, record->generation, tgid, start);
 }
 
 /* Inodes lie in slabs and are numbered in turn: their low bits differ. */
@@ -76,19 +91,48 @@ static __always_inline __u32 *session_hint(__u32 address, __u32 number, __u32 tg
 /* Bytes of a record that the fixed reservation of the ring buffer holds: body and a short tail. */
 #define RECORD_SHORT (sizeof(struct kf_file) + TAIL_SIZE)
 
-/* Takes what was sent out of the session, which goes on. */
-static __always_inline void session_restart(struct session *session, struct kf_file *sent, __u32 total)
+static __always_inline void record_count(bool sent, __u32 events)
 {
-	int i;
+	if (sent) {
+		COUNT(file_records, 1);
+		COUNT(file_events_sent, events);
+	} else {
+		COUNT(file_records_ring, 1);
+		COUNT(file_events_ring, events);
+	}
+}
+
+static __always_inline __u32 events_of(struct kf_file *record)
+{
+	__u32 i, sum = 0;
 
 	for (i = 0; i < KF_EVENTS; i++)
-		__sync_fetch_and_add(&session->record.events[i], -sent->events[i]);
-	__sync_fetch_and_add(&session->total, -total);
+		sum += record->events[i];
+	return sum;
+}
+
+/* Takes what was sent, or is lost, out of the session, which goes on. Returns how many events. */
+static __always_inline __u32 session_restart(struct session *session, struct kf_file *sent)
+{
+	__u32 i, count, sum = 0;
+
+	for (i = 0; i < KF_EVENTS; i++) {
+		count = sent->events[i];
+		__sync_fetch_and_add(&session->record.events[i], -count);
+		sum += count;
+	}
 	__sync_fetch_and_add(&session->record.bytes_read, -sent->bytes_read);
 	__sync_fetch_and_add(&session->record.bytes_written, -sent->bytes_written);
 	session->record.size_first = sent->size;
 	session->record.mtime_first = sent->mtime;
 	session->record.first_time = 0;
+	return sum;
+}
+
+/* The session's record could not be sent. */
+static __always_inline void session_lose(struct session *session, __u32 keep)
+{
+	record_count(false, keep ? session_restart(session, &session->record) : events_of(&session->record));
 }
 
 /* Completes the copy of the session's record. */
@@ -104,17 +148,6 @@ static __noinline void record_finish(struct kf_file *record, __u32 cause)
 		record->head.flags |= KF_FLAG_BULK;
 }
 
-static __always_inline void record_count(bool sent, __u32 events)
-{
-	if (sent) {
-		COUNT(file_records, 1);
-		COUNT(file_events_sent, events);
-	} else {
-		COUNT(file_records_ring, 1);
-		COUNT(file_events_ring, events);
-	}
-}
-
 /*
  * Sends a session whose tail is long, or which was moved: `origin` is the scratch slot with the old path, or
  * NO_ORIGIN. Built in a scratch slot. With `keep` the counts are taken out of the session.
@@ -126,18 +159,17 @@ __noinline int session_send_long(__u32 number, __u32 cause, __u32 keep, __u32 or
 	struct scratch *s, *from = origin == NO_ORIGIN ? 0 : scratch_at(origin);
 	struct long_tail *tail;
 	struct kf_file *record;
-	__u32 slot, total, tail_len, len = sizeof(*record);
+	__u32 slot, tail_len, len = sizeof(*record);
 
 	if (!session)
 		return 0;
 	s = scratch_take(&slot);
 	if (!s) {
 		/* Without a buffer the record is lost like one for which the ring has no room. */
-		record_count(false, session->total);
+		session_lose(session, keep);
 		return 0;
 	}
 	record = (void *)s->record;
-	total = session->total;
 	__builtin_memcpy(record, &session->record, sizeof(*record));
 	record_finish(record, cause);
 	tail = session->flags & SESSION_LONG ? bpf_map_lookup_elem(&long_tails, &number) : 0;
@@ -152,8 +184,8 @@ __noinline int session_send_long(__u32 number, __u32 cause, __u32 keep, __u32 or
 	if (from)
 		len = tail_add_path(s, len, KF_TAG_ORIGIN, from);
 	if (keep)
-		session_restart(session, record, total);
-	record_count(!emit(s, len), total);
+		session_restart(session, record);
+	record_count(!emit(s, len), events_of(record));
 	scratch_give(&slot);
 	return 0;
 }
@@ -163,22 +195,21 @@ static __noinline void session_send_short(struct session *session, __u32 cause, 
 {
 	struct kf_file *record = bpf_ringbuf_reserve(&ring, RECORD_SHORT, 0);
 	__u64 *to = (void *)(record + 1), *from = (void *)session->tail;
-	__u32 total = session->total, tail_len = session->tail_len, i;
+	__u32 tail_len = session->tail_len, i;
 
-	record_count(record, total);
 	if (!record) {
-		if (keep)
-			session_restart(session, &session->record, total);
+		session_lose(session, keep);
 		return;
 	}
 	__builtin_memcpy(record, &session->record, sizeof(*record));
+	record_count(true, events_of(record));
 	record_finish(record, cause);
 	record->head.len = sizeof(*record) + tail_len;
 	ROLLED
 	for (i = 0; i < TAIL_SIZE / 8 && i * 8 < tail_len; i++)
 		to[i] = from[i];
 	if (keep)
-		session_restart(session, record, total);
+		session_restart(session, record);
 	bpf_ringbuf_submit(record, wake_flags());
 }
 
@@ -191,7 +222,7 @@ __noinline int session_send(__u32 number, __u32 alive, __u32 cause, __u32 origin
 		return 0;
 	if (alive)
 		read_attributes(session->inode, &session->record);
-	if (!session->total)
+	if (!events_of(&session->record))
 		return 0;
 	if (session->flags & SESSION_LONG || origin != NO_ORIGIN)
 		session_send_long(number, cause, true, origin);
@@ -208,9 +239,11 @@ __noinline int session_bury(__u32 number, __u32 holds)
 
 	if (!session)
 		return 0;
-	if (session->total && session->flags & SESSION_LONG)
+	if (!events_of(&session->record))
+		; /* all of it was sent */
+	else if (session->flags & SESSION_LONG)
 		session_send_long(number, session->record.cause, false, NO_ORIGIN);
-	else if (session->total)
+	else
 		session_send_short(session, session->record.cause, false);
 	if (session->flags & SESSION_LONG)
 		bpf_map_delete_elem(&long_tails, &number);
@@ -250,27 +283,29 @@ __noinline int session_end(__u32 number, __u32 alive, __u32 cause)
 {
 	struct session *session = session_at(number);
 	struct session_key key;
+	__u32 holds = 1;
 	__u64 inode;
 	__u8 one = 1;
 
 	if (!session)
 		return 0;
 	inode = session->inode;
-	key = session_key((void *)inode, session->record.inode, session->record.head.tgid);
+	key = session_key_of(session, inode, session->record.head.tgid, session->record.head.start);
 	session->inode = 0; /* no hint leads here any more */
-	if (bpf_map_delete_elem(&sessions, &key)) {
-		session_put(session);
-		return 0;
+	if (!bpf_map_delete_elem(&sessions, &key)) {
+		COUNT(sessions_closed, 1);
+		session->record.cause = cause;
+		if (alive)
+			read_attributes(inode, &session->record);
+		if (session->holders <= 1 || bpf_map_update_elem(&dying, &number, &one, BPF_ANY))
+			goto bury;
 	}
-	COUNT(sessions_closed, 1);
-	session->record.cause = cause;
-	if (alive)
-		read_attributes(inode, &session->record);
-	if (session->holders <= 1 || bpf_map_update_elem(&dying, &number, &one, BPF_ANY))
-		session_bury(number, 1);
-	else
-		session_put(session);
-	return 0;
+	holds = 0;
+	__sync_fetch_and_add(&session->holders, -1);
+	if (session->holders > 0 || bpf_map_delete_elem(&dying, &number))
+		return 0;
+bury:
+	return session_bury(number, holds);
 }
 
 #endif

@@ -42,7 +42,9 @@ static __always_inline struct session *session_hinted(bool direct, struct inode 
 /* The open session of the target, held, or NULL, after the hint was wrong. */
 static __always_inline struct session *session_lookup(bool direct, struct target *target)
 {
-	struct session_key key = session_key(target->inode, target->number, target->tgid);
+	struct session_key key =
+	    session_key(target->inode, low_half(GET(direct, target->inode, i_sb)), target->number,
+			GET(direct, target->inode, i_generation), target->tgid, target->start);
 	__u32 *slot = bpf_map_lookup_elem(&sessions, &key), number;
 	struct session *session;
 
@@ -54,10 +56,10 @@ static __always_inline struct session *session_lookup(bool direct, struct target
 		return 0;
 	session_hold(session);
 	if (session_is(direct, session, target->inode, target->number, target->tgid, target->start)) {
-		*session_hint(key.address, key.number, key.tgid) = number;
+		*session_hint(key.address, target->number, key.tgid) = number;
 		return session;
 	}
-	session_end(number, false, KF_CAUSE_REUSE);
+	session_put(session);
 	return 0;
 }
 
@@ -112,7 +114,6 @@ static __always_inline void session_count(struct session *session, __u32 event)
 	__u64 now = bpf_ktime_get_boot_ns();
 
 	__sync_fetch_and_add(&session->record.events[event], 1);
-	__sync_fetch_and_add(&session->total, 1);
 	COUNT_FOR(session->record.head.tgid, file_events, 1);
 	if (!session->record.first_time)
 		session->record.first_time = now;
@@ -122,14 +123,14 @@ static __always_inline void session_count(struct session *session, __u32 event)
 /* Sends the session when `-e` says so; it goes on. */
 static __always_inline void session_limit(struct session *session)
 {
-	if (max_events && session->total >= max_events)
+	if (max_events && events_of(&session->record) >= max_events)
 		session_send(session->slot, true, KF_CAUSE_COUNT, NO_ORIGIN);
 }
 
 /* The event is counted: sends the session when `-e` says so, which ends it when nothing is open. */
 static __always_inline void session_done(struct session *session)
 {
-	if (max_events && session->total >= max_events && session->open <= 0) {
+	if (max_events && session->open <= 0 && events_of(&session->record) >= max_events) {
 		session_end(session->slot, true, KF_CAUSE_COUNT);
 		return;
 	}

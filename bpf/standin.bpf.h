@@ -46,6 +46,11 @@ enum {
 	HOOK_fput_entry,
 	HOOK_vfs_read,
 	HOOK_vfs_write,
+	HOOK_d_delete,
+	HOOK_d_move,
+	HOOK_notify_change,
+	HOOK_kernel_read,
+	HOOK_io_read,
 };
 
 #define ENTRY(section, hook, suffix, entry)                                                                  \

@@ -32,15 +32,13 @@ static __always_inline __u32 session_due(struct session *session, __u64 now)
 	/* Signed: another processor may have counted an event since `now`. */
 	if ((__s64)(now - session->record.head.time) > (__s64)idle_ns)
 		return KF_CAUSE_IDLE;
-	if (session->total && (__s64)(now - session->record.first_time) > (__s64)active_ns)
+	if (session->record.first_time && (__s64)(now - session->record.first_time) > (__s64)active_ns)
 		return KF_CAUSE_ACTIVE;
 	return 0;
 }
 
-/*
- * The inode of a session without an open description may be gone, its memory free or another inode's: then
- * the values of the last event stay. So they do when the session wrote: the size is that of its last write.
- */
+/* The inode of a session without an open description may be gone, its memory free or another inode's: then
+ * the values of the last event stay. */
 static __always_inline bool inode_is_there(struct session *session, struct inode *inode)
 {
 	struct kf_file *record = &session->record;
@@ -50,6 +48,7 @@ static __always_inline bool inode_is_there(struct session *session, struct inode
 	       (__u64)BPF_CORE_READ(inode, i_sb) == session->sb;
 }
 
+/* All but the size: that is the one of the process's last event, whatever others wrote since. */
 static __always_inline void refresh(struct session *session, struct inode *inode)
 {
 	__u64 size = session->record.size;
@@ -57,8 +56,7 @@ static __always_inline void refresh(struct session *session, struct inode *inode
 	if (!inode)
 		return;
 	read_attributes((__u64)inode, &session->record);
-	if (session->record.events[KF_EVENT_MODIFY])
-		session->record.size = size;
+	session->record.size = size;
 }
 
 /*

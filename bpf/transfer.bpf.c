@@ -99,9 +99,11 @@ int BPF_PROG(vfs_fallocate, struct file *file, int mode, loff_t offset, loff_t l
 }
 
 /* Reads by the kernel for the task: the head of a program, firmware, keys. */
+STAND_INS("fexit/__kernel_read", kernel_read)
 SEC("fexit/__kernel_read")
 int BPF_PROG(kernel_read, struct file *file, void *buf, size_t count, loff_t *pos, long ret)
 {
+	OWN_STACK(ctx, kernel_read);
 	on_read(file, ret);
 	return 0;
 }

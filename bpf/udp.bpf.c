@@ -218,7 +218,7 @@ static __always_inline void udp_sent(struct sk_buff *skb, struct inet_cork *cork
 	d->key.sk = udp_socket(sk);
 	d->ifindex = sk->sk_dst_cache->dev->ifindex;
 	d->route = skb->_skb_refdst;
-	d->data = (__u64)skb->data + offset + 8;
+	d->data = plain(skb->data) + offset + 8;
 	d->there = d->bytes > skb->data_len ? d->bytes - skb->data_len : 0;
 	udp_count(sk, d);
 }

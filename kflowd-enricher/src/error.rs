@@ -85,8 +85,9 @@ pub fn chain(error: &dyn Error) -> String {
     line
 }
 
-/// One line on stderr. Nobody can be told when stderr is gone.
+/// One line on stderr, by one write: the probe writes there too. Nobody can be told when stderr is gone.
 pub fn say(line: &str) {
     use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "kflowd-enricher: {line}");
+    let line = format!("kflowd-enricher: {line}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -200,11 +200,12 @@ impl Flow<'_> {
         self.body.ttl_sum.saturating_add(half).checked_div(packets).unwrap_or(0)
     }
 
-    /// Whether the flow is over with this record. A datagram flow that was idle begins anew with its next packet.
+    /// Whether the flow is over with this record, as far as its messages go: each datagram of a UDP flow stands for
+    /// itself, so that one that was idle needs no memory of what came before.
     pub fn last(body: &FlowBody) -> bool {
         let is = |cause: Cause| body.cause == cause as u32;
-        let ended = is(Cause::Close) || is(Cause::Exit) || is(Cause::Stop) || is(Cause::Reuse);
-        ended || is(Cause::Idle) && body.protocol != socket::TCP
+        let ended = is(Cause::Close) || is(Cause::Exit) || is(Cause::Stop);
+        ended || is(Cause::Idle) && body.protocol == socket::UDP
     }
 }
 

@@ -193,9 +193,14 @@ impl Intake {
 
     /// What waits of application messages goes out.
     fn finish(&mut self) -> Result<Written, RunError> {
-        self.batch.clear();
-        self.pipeline.finish(&mut self.batch);
-        self.write()
+        loop {
+            self.batch.clear();
+            let more = self.pipeline.finish(&mut self.batch, TEXT_MAX);
+            let written = self.write()?;
+            if written == Written::NobodyLeft || !more {
+                return Ok(written);
+            }
+        }
     }
 
     fn stats_due(&mut self, now: u64) -> Result<Written, RunError> {

@@ -71,12 +71,17 @@ impl Pipeline {
         self.flows.due()
     }
 
-    /// No further frame comes: messages that wait go out, as far as the records of their flows are known.
-    pub fn finish(&mut self, batch: &mut Batch) {
+    /// No further frame comes: messages that wait go out, as far as the records of their flows are known. Whether there
+    /// are more than `room` bytes of text.
+    pub fn finish(&mut self, batch: &mut Batch, room: usize) -> bool {
         let mut from = 0;
         while let Some(slot) = self.flows.next(&mut from) {
             self.forget(slot, batch);
+            if batch.text().len() >= room {
+                return true;
+            }
         }
+        false
     }
 
     /// The wall clock was set, or drifts.

@@ -272,7 +272,7 @@ fn records_round(captures: &[Capture], seed: u64) {
             sums_close(&pipeline);
         }
     }
-    pipeline.finish(&mut batch);
+    while pipeline.finish(&mut batch, 1) {}
     sums_close(&pipeline);
     for i in 0..batch.len() {
         let message = batch.message(i);

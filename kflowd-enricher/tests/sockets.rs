@@ -50,7 +50,7 @@ impl Test {
 
     fn finish(&mut self) -> Vec<Value> {
         self.batch.clear();
-        self.pipeline.finish(&mut self.batch);
+        assert!(!self.pipeline.finish(&mut self.batch, usize::MAX));
         self.messages()
     }
 

@@ -47,7 +47,17 @@ pub(crate) enum Part {
 }
 
 /// Typed programs that have stand-ins (bpf/standin.bpf.c), used where the kernel preempts itself.
-const STOOD_IN: &[&str] = &["do_dentry_open", "fput_entry", "vfs_read", "vfs_write"];
+const STOOD_IN: &[&str] = &[
+    "do_dentry_open",
+    "fput_entry",
+    "vfs_read",
+    "vfs_write",
+    "d_delete",
+    "d_move",
+    "notify_change",
+    "kernel_read",
+    "io_read",
+];
 /// Names of their entries begin with the program's; in the order in which the kernel is to run them.
 const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
 
@@ -95,6 +105,8 @@ pub(crate) const HOOKS: &[Hook] = &[
     typed("__kernel_read", "kernel_read"),
     typed("__kernel_write", "kernel_write"),
     typed("__kernel_write_iter", "kernel_write_iter"),
+    typed("io_read", "io_read"),
+    typed("io_write", "io_write"),
     typed("kiocb_done", "kiocb_done"),
     typed("io_complete_rw", "io_complete_rw"),
     typed("io_complete_rw_iopoll", "io_complete_rw_iopoll"),
@@ -140,8 +152,8 @@ pub(crate) const HOOKS: &[Hook] = &[
 /// Asks for the processor of a task that may be preempted lazily; since 6.13.
 const LAZY: &str = "resched_curr_lazy";
 
-/// Where this function is there, the other one ends in it: one of them is enough.
-const INSTEAD: &[(&str, &str)] = &[("__kernel_write_iter", "__kernel_write")];
+/// Where this function is there, another hook sees all that the other one's would.
+const INSTEAD: &[(&str, &str)] = &[("__kernel_write_iter", "__kernel_write"), ("__io_read", "kiocb_done")];
 
 /// Parameter names of the hooked kernel functions, as the kernel's BTF has them.
 pub(crate) struct Signatures(HashMap<String, Vec<String>>);
@@ -149,7 +161,12 @@ pub(crate) struct Signatures(HashMap<String, Vec<String>>);
 impl Signatures {
     /// Looks at every function of `btf` once: finding one by name would walk all types each time.
     pub(crate) fn read(btf: &Btf<'_>) -> Self {
-        let wanted: HashSet<&str> = HOOKS.iter().map(|hook| hook.target).chain([LAZY]).collect();
+        let wanted: HashSet<&str> = HOOKS
+            .iter()
+            .map(|hook| hook.target)
+            .chain(INSTEAD.iter().map(|(by, _)| *by))
+            .chain([LAZY])
+            .collect();
         let functions = btf.type_by_kind::<types::Func<'_>>().filter_map(|function| {
             let name = function.name()?.to_str()?;
             let proto =

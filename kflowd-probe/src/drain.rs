@@ -129,12 +129,13 @@ impl Drain {
     pub(crate) fn new(
         ring: OwnedFd,
         size: usize,
-        producer: Producer,
+        mut producer: Producer,
         attachments: Attachments,
         sweep: Sweep,
         variables: Variables,
     ) -> Result<Self, DrainError> {
         let ring = Ring::map(ring, size)?;
+        producer.keep_room(size_of::<Ledger>());
         let (counts, swept) = (Ledger::default(), sys::boottime_ns());
         let Attachments { links, programs, .. } = attachments;
         Ok(Self { ring, producer, _links: links, programs, sweep, variables, counts, swept })
@@ -219,12 +220,10 @@ impl Drain {
     }
 
     /// Puts the counts into the queue; they are cumulative, so one that does not fit is made good by the next.
-    fn push_ledger(&mut self) -> bool {
+    fn push_ledger(&mut self) {
         let ledger = self.ledger();
-        let pushed = self.producer.push(ledger.as_bytes()).is_ok();
-        self.counts.queue_pushed += u64::from(pushed);
+        self.counts.queue_pushed += u64::from(self.producer.push(ledger.as_bytes()).is_ok());
         self.producer.publish();
-        pushed
     }
 
     fn ledger(&self) -> Ledger {
@@ -254,11 +253,10 @@ impl Drain {
             }
         }
         self.empty_ring(deadline)?;
-        while !self.push_ledger() && sys::boottime_ns() < deadline {
-            nap()?;
-        }
-        self.producer.close();
         let ledger = self.ledger();
+        // Has room of its own: what was lost is told whatever the enricher does.
+        self.counts.queue_pushed += u64::from(self.producer.push_last(ledger.as_bytes()).is_ok());
+        self.producer.close();
         // Not dropped: see `_links`.
         std::mem::forget(self);
         Ok(ledger)

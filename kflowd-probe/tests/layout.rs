@@ -205,16 +205,8 @@ fn numbers_are_the_same_on_both_sides() {
         Tag::Payload,
     ];
     assert_eq!(values(&btf, "kf_tag"), tags.map(|t| t as i64));
-    let causes = [
-        Cause::Close,
-        Cause::Name,
-        Cause::Count,
-        Cause::Idle,
-        Cause::Active,
-        Cause::Exit,
-        Cause::Stop,
-        Cause::Reuse,
-    ];
+    let causes =
+        [Cause::Close, Cause::Name, Cause::Count, Cause::Idle, Cause::Active, Cause::Exit, Cause::Stop];
     assert_eq!(values(&btf, "kf_cause"), causes.map(|c| c as i64));
     let events = values(&btf, "kf_file_event");
     assert_eq!(events, (0..=FILE_EVENTS as i64).collect::<Vec<_>>());

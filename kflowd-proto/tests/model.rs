@@ -209,3 +209,28 @@ fn a_commit_may_move_only_the_sequence() {
         consumer.commit(expected + 1);
     }
 }
+
+#[test]
+fn a_full_queue_has_room_for_the_last_record() {
+    for start in 0..40 {
+        let heap = Heap::new(1024);
+        let mut producer = Producer::attach(heap.clone(), bell()).unwrap();
+        let mut consumer = Consumer::attach(heap, bell()).unwrap();
+        for _ in 0..start {
+            producer.push(&[1; 24]).unwrap();
+            producer.publish();
+            assert!(consumer.next().unwrap().is_some());
+            consumer.commit(1);
+        }
+        producer.keep_room(200);
+        while producer.push(&[2; 24]).is_ok() {}
+        producer.push_last(&[3; 200]).unwrap_or_else(|e| panic!("{e} from {start}"));
+        producer.close();
+        let (mut buffer, mut last) = (Vec::new(), Vec::new());
+        while let Some(frame) = consumer.next().unwrap() {
+            frame.copy_into(&mut buffer);
+            last.clone_from(&buffer);
+        }
+        assert_eq!(last, [3; 200]);
+    }
+}

@@ -18,7 +18,7 @@ fn records() {
         assert_eq!(Kind::from_raw(kind as u16), Some(kind));
     }
     assert_eq!([Kind::from_raw(0), Kind::from_raw(8)], [None; 2]);
-    assert_eq!((FileEvent::Delete as usize, Cause::Reuse as u32, Tag::Payload as u16), (10, 8, 8));
+    assert_eq!((FileEvent::Delete as usize, Cause::Stop as u32, Tag::Payload as u16), (10, 7, 8));
 }
 
 #[cfg(not(loom))]

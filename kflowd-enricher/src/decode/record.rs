@@ -153,6 +153,9 @@ pub struct Paths {
 
 /// `f/t/root/` to `/root/t/f`.
 fn turn<'a>(found: Tailed<'_>, memory: &'a mut Vec<u8>) -> Tailed<'a> {
+    if found.bytes.is_empty() {
+        return Tailed { bytes: b"", cut: found.cut };
+    }
     memory.clear();
     let mut rest = found.bytes.strip_suffix(b"/").unwrap_or(found.bytes);
     while let Some(slash) = memchr::memrchr(b'/', rest) {

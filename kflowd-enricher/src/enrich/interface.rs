@@ -17,7 +17,7 @@ use rustix::net::{
 };
 
 use super::SECOND;
-use super::hash::IdMap;
+use super::hash::{IdMap, IdSet};
 
 /// Interfaces that are kept, there or gone.
 const INTERFACES_MAX: usize = 1 << 16;
@@ -61,6 +61,8 @@ pub struct Interfaces {
     texts: IdMap<u32, Box<str>>,
     /// Texts of interfaces that are not in the table.
     alone: IdMap<u32, Box<str>>,
+    /// Of this namespace and not in the table when they were asked for, since the last tick.
+    missing: IdSet<u32>,
     buffer: Vec<u8>,
     /// Changes were lost: everything is asked for again.
     stale: bool,
@@ -75,6 +77,7 @@ impl Interfaces {
             namespace: 0,
             texts: IdMap::default(),
             alone: IdMap::default(),
+            missing: IdSet::default(),
             buffer: Vec::new(),
             stale: false,
             next_check: 0,
@@ -98,6 +101,7 @@ impl Interfaces {
 
     /// To be called once per batch with the time since boot.
     pub fn tick(&mut self, now: u64) {
+        self.missing.clear();
         self.look();
         if self.stale && now >= self.next_check {
             self.next_check = now.saturating_add(SECOND);
@@ -111,7 +115,7 @@ impl Interfaces {
         if index == 0 {
             return;
         }
-        if namespace == self.namespace && !self.texts.contains_key(&index) {
+        if namespace == self.namespace && !self.texts.contains_key(&index) && self.missing.insert(index) {
             self.look();
         }
         let known = namespace == self.namespace && self.texts.contains_key(&index);

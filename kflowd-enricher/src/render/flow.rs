@@ -34,7 +34,7 @@ static PROTOCOLS: [Piece; 3] = [Piece::word("TCP"), Piece::word("UDP"), Piece::w
 static ROLES: [Piece; 2] = [Piece::word("CLIENT"), Piece::word("SERVER")];
 static FAMILIES: [Piece; 3] = [Piece::word("AF_INET"), Piece::word("AF_INET6"), Piece::word("AF_UNIX")];
 /// By [`kflowd_proto::layout::Cause`].
-static CAUSES: [Piece; 9] = [
+static CAUSES: [Piece; 8] = [
     Piece::word(""),
     Piece::word("CLOSE"),
     Piece::word("NAME"),
@@ -43,7 +43,6 @@ static CAUSES: [Piece; 9] = [
     Piece::word("ACTIVE"),
     Piece::word("EXIT"),
     Piece::word("STOP"),
-    Piece::word("REUSE"),
 ];
 
 /// The block, up to the messages.

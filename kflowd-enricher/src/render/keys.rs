@@ -216,7 +216,7 @@ keys! {
     SockAge: "socket", "seconds, 9 decimals, or 0", "Time since the flow was first seen";
     SockCookie: "socket, with -x", "integer", "Number of the socket, unique since boot";
     SockNetNamespace: "socket, with -x", "integer", "Inode number of the network namespace";
-    SockCause: "socket, with -x", "CLOSE | COUNT | IDLE | ACTIVE | EXIT | STOP | REUSE", "Why the record was written";
+    SockCause: "socket, with -x", "CLOSE | COUNT | IDLE | ACTIVE | EXIT | STOP", "Why the record was written";
     App: "socket, with captured messages", "DNS | HTTP | SYSLOG", "Protocol of the captured messages";
     AppTxDns: "socket", "array of objects", "DNS messages sent";
     AppRxDns: "socket", "array of objects", "DNS messages received";

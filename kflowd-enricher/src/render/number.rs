@@ -20,16 +20,24 @@ const PAIRS: [[u8; 2]; 100] = {
 pub(crate) fn integer(value: u64, out: &mut Out) {
     match value {
         0..10 => out.byte(b'0' + value as u8),
-        10..10_000 => short_integer(value as u32, out),
+        10..100 => out.piece(&pair(value as u32)),
+        100..10_000 => short_integer(value as u32, out),
         _ => long_integer(value, out),
     }
+}
+
+/// Two digits of a number below 100.
+#[inline]
+fn pair(value: u32) -> [u8; 2] {
+    PAIRS.get(value as usize).copied().unwrap_or_default()
 }
 
 /// Four digits as they stand in memory, of a number below 10,000.
 #[inline]
 fn four(value: u32) -> u32 {
-    let pair = |value: u32| u32::from(u16::from_le_bytes(PAIRS[value as usize % 100]));
-    pair(value / 100) | pair(value) << 16
+    let [a, b] = pair(value / 100);
+    let [c, d] = pair(value % 100);
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// Appends a number below 10,000.

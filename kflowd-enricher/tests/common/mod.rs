@@ -141,7 +141,7 @@ pub(crate) fn udp_body() -> Flow {
 pub(crate) fn unix_body() -> Flow {
     let mut flow = udp_body();
     (flow.cookie, flow.family, flow.protocol, flow.local_port, flow.remote_port) = (80, 1, 0, 0, 0);
-    (flow.local, flow.remote) = ([0; 16], [0; 16]);
+    (flow.local, flow.remote, flow.cause) = ([0; 16], [0; 16], Cause::Close as u32);
     flow.ways[1] = Way::default();
     flow
 }

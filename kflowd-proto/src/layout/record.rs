@@ -163,8 +163,6 @@ pub enum Cause {
     Exit = 6,
     /// kflowd stops.
     Stop = 7,
-    /// The inode's memory now holds another file.
-    Reuse = 8,
 }
 
 /// `struct kf_time`: a point of `CLOCK_REALTIME` as inodes keep it.

@@ -40,6 +40,8 @@ pub struct Producer<B: Backing = Memfd> {
     /// 0 or [`CLOSED`].
     closed: u64,
     cursor_errors: u64,
+    /// Bytes that only the last record may take.
+    kept: u64,
     /// Keeps `parts` valid; last, so that it is dropped last.
     _backing: B,
 }
@@ -76,7 +78,17 @@ impl<B: Backing> Producer<B> {
         if !fits || !aligned(tail | cursor) {
             return Err(QueueError::Positions { tail, cursor });
         }
-        Ok(Self { parts, bell, head: tail, tail, cursor, closed: 0, cursor_errors: 0, _backing: backing })
+        Ok(Self {
+            parts,
+            bell,
+            head: tail,
+            tail,
+            cursor,
+            closed: 0,
+            cursor_errors: 0,
+            kept: 0,
+            _backing: backing,
+        })
     }
 
     /// Copies `record` into the queue. Nobody sees it before [`Producer::publish`].
@@ -85,6 +97,26 @@ impl<B: Backing> Producer<B> {
     /// Nothing is changed then; after [`PushError::Full`] publish and try later.
     #[inline]
     pub fn push(&mut self, record: &[u8]) -> Result<(), PushError> {
+        self.push_beside(record, self.kept)
+    }
+
+    /// From now on [`Producer::push`] leaves room for one record of `len` bytes that [`Producer::push_last`] takes,
+    /// however far behind the consumer is.
+    pub fn keep_room(&mut self, len: usize) {
+        // As much again where its frame has to begin at the start of the data.
+        self.kept = 2 * frame_bytes(len) as u64;
+    }
+
+    /// Copies a record into the queue, into the kept room too.
+    ///
+    /// # Errors
+    /// As [`Producer::push`].
+    pub fn push_last(&mut self, record: &[u8]) -> Result<(), PushError> {
+        self.push_beside(record, 0)
+    }
+
+    #[inline]
+    fn push_beside(&mut self, record: &[u8], room: u64) -> Result<(), PushError> {
         let size = self.parts.size();
         if record.len() > size / 2 - ALIGN {
             return Err(PushError::TooLong);
@@ -93,7 +125,7 @@ impl<B: Backing> Producer<B> {
         let mut offset = self.parts.offset(self.head);
         let rest = size - offset;
         let padding = if bytes > rest { rest } else { 0 };
-        if !self.has_room((padding + bytes) as u64) {
+        if !self.has_room((padding + bytes) as u64 + room) {
             return Err(PushError::Full);
         }
         if padding > 0 {

@@ -1,7 +1,8 @@
-"""Runs the VM tests (every executable .py beside this file but the helpers, or those named) in one boot; the last line counts.
+"""Runs the VM tests (every executable .py beside this file, or those named) in one boot; the last line counts.
 
-Each prints `ok NAME` or `not ok NAME: reason` lines and ends with `N passed, N failed`. An end without that line,
-a nonzero exit without a failure and a run without a test are failures of their own.
+What they share is in lib/, which is put on their path. Each prints `ok NAME` or `not ok NAME: reason` lines and ends
+with `N passed, N failed`. An end without that line, a nonzero exit without a failure and a run without a test are
+failures of their own. What a kernel lacks, as a test has checked, stands in brackets after its name and is shown.
 """
 
 import os
@@ -12,13 +13,15 @@ import sys
 import time
 
 SECONDS_PER_FILE = 600
-HELPERS = ("kflowd", "runner")
+HERE = pathlib.Path(__file__).parent
 
 
 def run(path):
     """Returns (exit code or None after a timeout, output)."""
+    environment = {**os.environ, "PYTHONPATH": str(HERE / "lib")}
     process = subprocess.Popen(
-        [sys.executable, path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, path],
+        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
     try:
         output, _ = process.communicate(timeout=SECONDS_PER_FILE)
@@ -46,17 +49,26 @@ def judge(code, output):
     return passed, failed, None
 
 
+def check_names():
+    """A test file would be imported in place of a shared one of the same name."""
+    both = {path.name for path in HERE.glob("*.py")} & {path.name for path in HERE.glob("lib/*.py")}
+    assert not both, f"here and in lib/: {both}"
+
+
 def main():
-    here = pathlib.Path(__file__).parent
-    found = (path.stem for path in here.glob("*.py") if os.access(path, os.X_OK) and path.stem not in HELPERS)
+    check_names()
+    found = (path.stem for path in HERE.glob("*.py") if os.access(path, os.X_OK))
     names = sys.argv[1:] or sorted(found)
     total_passed = total_failed = 0
     for name in names:
         start = time.monotonic()
-        code, output = run(here / f"{name}.py")
+        code, output = run(HERE / f"{name}.py")
         passed, failed, why = judge(code, output)
+        lacking = [line for line in output.splitlines() if line.startswith("ok ") and line.endswith(")")]
         if failed:
             print(output, end="" if output.endswith("\n") else "\n")
+        elif lacking:
+            print("\n".join(lacking))
         if why:
             print(f"not ok {name}: {why}")
         print(f"{name}: {passed} passed, {failed} failed, {time.monotonic() - start:.0f} s", flush=True)

@@ -1,6 +1,7 @@
-"""For VM tests: kflowd as a context manager, its records, and a registry of tests.
+"""For VM tests: kflowd as a context manager, and its records.
 
-    from kflowd import Kflowd, find, main, test
+    from kflowd import Kflowd, find
+    from tests import main, test
 
     @test
     def write_is_seen(directory):
@@ -13,16 +14,14 @@
 """
 
 import json
-import pathlib
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
+
+import ledger
 
 READY_SECONDS = 60
 STOP_SECONDS = 60
@@ -81,9 +80,13 @@ class Kflowd:
         self.command = [*command, *args]
         if self.receivers:
             self.command += ["-u", ",".join(receiver.target for receiver in self.receivers)]
-        self.records = []
         self.malformed = []
         self.result = None
+        # Unset: nobody reads what kflowd writes to stdout, until the probe has told its counts and ended.
+        self.reading = threading.Event()
+        self.reading.set()
+        self._records = []
+        self._texts = []
         self._stderr = bytearray()
         self._ready = threading.Event()
         self._changed = threading.Condition()
@@ -117,28 +120,48 @@ class Kflowd:
             self._stderr += line
             if line.startswith(b"kflowd ready"):
                 self._ready.set()
+            if line.startswith(b"kflowd: probe file events"):
+                self.reading.set()
         self._ready.set()
+        self.reading.set()
 
     def _read_out(self):
         """A message is one line, or, in the pretty form, the lines up to a brace that is not indented."""
         lines = []
         for line in self.process.stdout:
+            self.reading.wait()
             lines.append(line)
             if line == b"}\n" or (len(lines) == 1 and line != b"{\n"):
-                self._take(b"".join(lines))
+                with self._changed:
+                    self._texts.append(b"".join(lines))
+                    self._changed.notify_all()
                 lines.clear()
         if lines:
             self.malformed.append(b"".join(lines))
 
-    def _take(self, text):
+    @property
+    def records(self):
+        """All records that have come. They are decoded when asked for, not while a test works, and many at once."""
+        with self._changed:
+            texts, self._texts = self._texts, []
+            self._records += self._decode(texts)
+        return self._records
+
+    def _decode(self, texts):
         try:
-            record = json.loads(text.decode("utf-8"))
+            records = json.loads((b"[%b]" % b",".join(texts)).decode())
+        except ValueError:
+            records = []
+        if len(records) != len(texts):
+            records = [record for text in texts for record in self._decode_one(text)]
+        return records
+
+    def _decode_one(self, text):
+        try:
+            return [json.loads(text.decode())]
         except ValueError:
             self.malformed.append(text)
-            return
-        with self._changed:
-            self.records.append(record)
-            self._changed.notify_all()
+            return []
 
     def wait_for(self, seconds=30, **keys):
         """The first record that matches; it fails when none has come after so many seconds."""
@@ -146,12 +169,16 @@ class Kflowd:
         with self._changed:
             while not (found := find(self.records, **keys)):
                 left = deadline - time.monotonic()
-                assert left > 0, f"no record with {keys} among {len(self.records)}\n{self.stderr}"
+                assert left > 0, f"no record with {keys} among {len(self._records)}\n{self.stderr}"
                 self._changed.wait(left)
         return found[0]
 
-    def stop(self, how=signal.SIGTERM):
-        """Stops kflowd in order and returns the Result."""
+    def stop(self, how=signal.SIGTERM, losses=(), restarted=False):
+        """Stops kflowd in order, checks the ledger and returns the Result.
+
+        `losses` names what the test makes on purpose, as Stage.Counter; `restarted` says that the enricher, whose
+        counts begin anew with each of its processes, did not live all the time.
+        """
         self.process.send_signal(how)
         try:
             code = self.process.wait(STOP_SECONDS)
@@ -159,8 +186,11 @@ class Kflowd:
             raise AssertionError(f"still running {STOP_SECONDS} s after {how.name}:\n{self.stderr}") from None
         for reader in self._readers:
             reader.join(STOP_SECONDS)
+        records = self.records
         assert not self.malformed, f"not JSON: {self.malformed[:3]}"
-        self.result = Result(code, self.stderr, self.records, [receiver.finish() for receiver in self.receivers])
+        assert code == 0, f"exit code {code}\n{self.stderr}"
+        self.result = Result(code, self.stderr, records, [receiver.finish() for receiver in self.receivers])
+        ledger.check(self.stderr, records, losses, restarted)
         return self.result
 
 
@@ -174,32 +204,3 @@ def find(records, **keys):
         )
 
     return [record for record in records if matches(record)]
-
-
-_tests = []
-
-
-def test(function):
-    """Registers a test: it passes unless it raises. It gets a fresh, empty directory on ext4."""
-    _tests.append(function)
-    return function
-
-
-def main():
-    """Runs all tests, or those named on the command line, and exits."""
-    failed = 0
-    chosen = [function for function in _tests if not sys.argv[1:] or function.__name__ in sys.argv[1:]]
-    for function in chosen:
-        name = function.__name__
-        directory = pathlib.Path("/root/t") / name
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        try:
-            function(directory)
-            print(f"ok {name}", flush=True)
-        except Exception as error:
-            failed += 1
-            reason = (str(error).splitlines() or [""])[0]
-            print(f"not ok {name}: {type(error).__name__} {reason}\n{traceback.format_exc()}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
-    sys.exit(failed > 0)
