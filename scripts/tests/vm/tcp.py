@@ -59,8 +59,6 @@ def mirrored(clients, servers):
                 total(sender, sent),
                 total(receiver, received),
             )
-
-
         # Packets that wait for a busy reader are joined by the kernel, and one with PSH makes all of them so.
         joined = [
             {name: n for name, n in total(one, key).items() if name not in ("ACK", "PSH-ACK")}
