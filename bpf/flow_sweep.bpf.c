@@ -20,13 +20,14 @@ static __always_inline __u64 flow_first(struct flow *flow)
 	return !rx || (tx && tx < rx) ? tx : rx;
 }
 
-/* A UDP socket that is closed, and perhaps another one by now. */
-static __always_inline bool udp_is_closed(struct flow *flow)
+/* The socket is freed, and perhaps another one by now. */
+static __always_inline bool socket_is_gone(struct flow *flow)
 {
 	struct sock *sk = (void *)flow->sk;
 
 	return BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter) <= 0 ||
-	       (HAVE_COOKIES && BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != flow->record.cookie);
+	       (HAVE_COOKIES && flow->record.cookie &&
+		BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != flow->record.cookie);
 }
 
 /* Why the flow is due, 0 when it is not. */
@@ -38,7 +39,7 @@ static __always_inline __u32 flow_due(struct flow *flow, __u64 now)
 
 	if (stopping)
 		return KF_CAUSE_STOP;
-	if (udp && udp_is_closed(flow))
+	if (socket_is_gone(flow))
 		return KF_CAUSE_CLOSE;
 	if (flow->over && !flow->orphan && quiet > (__s64)RESET_GRACE_NS)
 		return KF_CAUSE_CLOSE;
@@ -69,7 +70,7 @@ static __noinline void udp_catch_up(struct flow *flow)
 	__u32 drops = socket_drops(sk), queued = BPF_CORE_READ(sk, sk_receive_queue.qlen) +
 						 BPF_CORE_READ((struct udp_sock *)sk, reader_queue.qlen);
 
-	if (udp_is_closed(flow))
+	if (socket_is_gone(flow))
 		return;
 	flow->record.packets_drop = drops;
 	flow->record.packets_queued = queued;
@@ -84,7 +85,7 @@ static __always_inline bool flow_goes_on(struct flow *flow, __u32 cause)
 /* Sends a flow that is due, which the sweep holds. */
 static __always_inline void flow_expire(struct flow *flow, __u32 cause)
 {
-	if (!flow->over && flow->record.protocol == IPPROTO_TCP)
+	if (!flow->over && flow->record.protocol == IPPROTO_TCP && cause != KF_CAUSE_CLOSE)
 		tcp_catch_up(flow);
 	else if (flow->record.protocol == IPPROTO_UDP)
 		udp_catch_up(flow);

@@ -68,6 +68,7 @@ static __noinline int process_send(struct task_struct *task, struct program *pro
  * Threads come this way too and are left out. The child runs the program of the one who forks; its parent is
  * another one with CLONE_PARENT. Stable tracepoint, BTF-typed since 5.5.
  */
+STAND_INS("tp_btf/sched_process_fork", process_fork)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *forker, struct task_struct *child)
 {
@@ -77,6 +78,7 @@ int BPF_PROG(process_fork, struct task_struct *forker, struct task_struct *child
 	struct scratch *s;
 	__u32 slot;
 
+	OWN_STACK(ctx, process_fork);
 	if (child->pid != child->tgid)
 		return 0;
 	program = program_of(forker, &key);
@@ -106,12 +108,14 @@ int BPF_PROG(process_fork, struct task_struct *forker, struct task_struct *child
  * a script the image is the interpreter's. Only one thread is left, so the entry changes in place. The parent
  * of the fork stays: who started it does not change when that one exits. Stable tracepoint.
  */
+STAND_INS("tp_btf/sched_process_exec", process_exec)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task)
 {
 	struct process_key key;
 	struct program *program = program_of(task, &key);
 
+	OWN_STACK(ctx, process_exec);
 	if (!program)
 		return 0;
 	program->exe_len = exe_name(task, program->exe);
@@ -126,12 +130,14 @@ int BPF_PROG(process_exec, struct task_struct *task)
  * do_exit -> here: once per thread, before its files are closed; the last thread of the process sends the
  * record. The entry stays: closing the files comes after this and needs the name. Stable tracepoint.
  */
+STAND_INS("tp_btf/sched_process_exit", process_exit)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
 	struct process_key key;
 	struct program *program;
 
+	OWN_STACK(ctx, process_exit);
 	if (task->signal->live.counter > 0)
 		return 0;
 	program = program_of(task, &key);

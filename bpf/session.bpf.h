@@ -71,21 +71,27 @@ static __always_inline struct session *session_find(bool direct, struct target *
 	return session ? session : session_lookup(direct, target);
 }
 
-/* The session that session_make made, or lost the race for. One that was over again by then is a lost event.
+/*
+ * The session that was made, or the one of the thread that was faster. That one may be over again by then:
+ * one more try; to lose that too is a lost event.
  */
 static __always_inline struct session *session_made(bool direct, struct target *target, __u32 made)
 {
-	__u32 number = made - 1;
 	struct session *session;
 
-	if (made != RACED)
-		return made ? session_at(number) : 0;
-	session = session_lookup(direct, target);
-	if (!session) {
+	if (made == RACED) {
+		session = session_lookup(direct, target);
+		if (session)
+			return session;
+		made = session_make(plain(target->inode), plain(target->dentry), plain(target->mnt),
+				    plain(target->task));
+	}
+	if (made == RACED) {
 		COUNT(file_events, 1);
 		COUNT(file_events_map, 1);
+		return 0;
 	}
-	return session;
+	return made ? session_at(made - 1) : 0;
 }
 
 /* Opens the session of the target, whose pointers are numbers from here on: a copy onto itself makes them

@@ -51,6 +51,9 @@ enum {
 	HOOK_notify_change,
 	HOOK_kernel_read,
 	HOOK_io_read,
+	HOOK_process_fork,
+	HOOK_process_exec,
+	HOOK_process_exit,
 };
 
 #define ENTRY(section, hook, suffix, entry)                                                                  \

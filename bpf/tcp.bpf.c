@@ -189,18 +189,11 @@ static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk, _
 	flow->told.packets_drop = record->packets_drop;
 }
 
-/*
- * Begins the flow of a socket: of one that connects, that is the current task's; of any other, that of
- * `task`, 0 = nobody's yet. `seen` is 1 in the hook of a received packet. Returns the number of its slot + 1,
- * or 0.
+/* A flow of the socket that nobody knows yet and nobody owns; `seen` is 1 in the hook of a received packet.
  */
-__noinline int tcp_make(__u64 address, __u64 cookie, __u64 task, __u32 seen)
+static __always_inline struct flow *tcp_prepare(struct sock *sk, __u32 state, __u64 cookie, __u32 seen)
 {
-	struct sock *sk = (void *)address;
-	__u32 state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	struct flow_key key;
 	struct flow *flow;
-	__u32 number;
 
 	if (state == TCP_LISTEN || state == TCP_CLOSE)
 		return 0;
@@ -211,20 +204,54 @@ __noinline int tcp_make(__u64 address, __u64 cookie, __u64 task, __u32 seen)
 	flow->record.role = KF_ROLE_CLIENT;
 	if (state == TCP_SYN_RECV || (state != TCP_SYN_SENT && tcp_was_accepted(sk)))
 		flow->record.role = KF_ROLE_SERVER;
-	if (state == TCP_SYN_SENT)
-		task = bpf_get_current_task();
 	if (state == TCP_SYN_RECV)
 		tcp_count_handshake(flow, (struct tcp_sock *)sk, seen);
 	else
 		tcp_begin_told(flow, sk, seen);
-	if (task)
-		flow_own(flow, (void *)task);
-	else
-		flow->orphan = 1;
+	flow->orphan = 1;
 	flow_choose(flow);
-	flow_key_set(&key, address);
-	number = flow_enter(flow, &key, address);
-	return number ? number : flow_lookup(address);
+	return flow;
+}
+
+/* Makes the flow known. Returns the number of its slot + 1. */
+static __always_inline __u32 tcp_enter(struct flow *flow, __u64 sk)
+{
+	struct flow_key key;
+	__u32 number;
+
+	flow_key_set(&key, sk);
+	number = flow_enter(flow, &key, sk);
+	return number ? number : flow_lookup(sk);
+}
+
+/*
+ * Begins the flow of a socket: of one that connects, that is the current task's; of any other, that of
+ * `task`, 0 = nobody's yet. Returns the number of its slot + 1, or 0.
+ */
+__noinline int tcp_make(__u64 address, __u64 cookie, __u64 task)
+{
+	struct sock *sk = (void *)address;
+	__u32 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	struct flow *flow = tcp_prepare(sk, state, cookie, 0);
+
+	if (!flow)
+		return 0;
+	if (state == TCP_SYN_SENT)
+		task = bpf_get_current_task();
+	if (task) {
+		flow_own(flow, (void *)task);
+		flow->orphan = 0;
+	}
+	return tcp_enter(flow, address);
+}
+
+/* The same for the hooks of received packets, which run for nobody: small, as each has a copy. */
+__noinline int tcp_make_orphan(__u64 address, __u64 cookie)
+{
+	struct sock *sk = (void *)address;
+	struct flow *flow = tcp_prepare(sk, BPF_CORE_READ(sk, __sk_common.skc_state), cookie, 1);
+
+	return flow ? tcp_enter(flow, address) : 0;
 }
 
 /* The cookie of a socket; before 5.12 a number that none other is likely to have. */
@@ -238,9 +265,9 @@ static __always_inline __u64 socket_cookie(struct sock *sk)
 	return cookie ? cookie : (plain(sk) * 0x9e3779b97f4a7c15ULL ^ bpf_ktime_get_boot_ns()) >> 1;
 }
 
-static __noinline struct flow *tcp_begin(struct sock *sk, __u32 seen)
+static __noinline struct flow *tcp_begin(struct sock *sk)
 {
-	return flow_numbered(tcp_make(plain(sk), socket_cookie(sk), 0, seen));
+	return flow_numbered(tcp_make(plain(sk), socket_cookie(sk), 0));
 }
 
 /* Flags as they will be in the header: two are decided on the way. */
@@ -262,6 +289,14 @@ static __always_inline __u8 tcp_flags_sent(struct sock *sk, struct sk_buff *skb)
 	return flags;
 }
 
+/* Another socket is where that of the flow was, whose end no hook has seen: the kernel skips a program that
+ * one of its own interrupts calls again. */
+static __always_inline bool tcp_is_other(struct flow *flow, struct sock *sk)
+{
+	return HAVE_COOKIES && flow->record.cookie &&
+	       flow->record.cookie != (__u64)sk->__sk_common.skc_cookie.counter;
+}
+
 /*
  * All that a connection sends, retransmissions included -> here, before the header is made; what is sent
  * without a socket, for one that is connecting or gone, is not of a flow.
@@ -275,12 +310,12 @@ int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
 
 	if (!running)
 		return 0;
-	if (flow && flow->over && sk->__sk_common.skc_state == TCP_SYN_SENT) {
+	if (flow && ((flow->over && sk->__sk_common.skc_state == TCP_SYN_SENT) || tcp_is_other(flow, sk))) {
 		flow_end(flow->slot, KF_CAUSE_CLOSE); /* the socket connects anew */
 		flow = 0;
 	}
 	if (!flow)
-		flow = tcp_begin(sk, 0);
+		flow = tcp_begin(sk);
 	if (!flow || flow->own)
 		return 0;
 	way = &flow->record.ways[KF_TX];
@@ -336,7 +371,7 @@ static __always_inline void tcp_received(struct sock *sk, struct sk_buff *skb)
 	if (!running)
 		return;
 	if (!flow)
-		flow = tcp_begin(sk, 1);
+		flow = flow_numbered(tcp_make_orphan(plain(sk), socket_cookie(sk)));
 	if (!flow || flow->own)
 		return;
 	if (!flow->record.cookie)
@@ -372,8 +407,14 @@ int BPF_PROG(tcp_received_established, struct sock *sk, struct sk_buff *skb)
 SEC("fentry/tcp_rcv_state_process")
 int BPF_PROG(tcp_received_other, struct sock *sk, struct sk_buff *skb)
 {
-	if (sk->__sk_common.skc_state != TCP_LISTEN)
-		tcp_received(sk, skb);
+	struct flow *flow;
+
+	if (sk->__sk_common.skc_state == TCP_LISTEN)
+		return 0;
+	flow = flow_find(sk);
+	if (running && flow && tcp_is_other(flow, sk))
+		flow_end(flow->slot, KF_CAUSE_CLOSE);
+	tcp_received(sk, skb);
 	return 0;
 }
 
@@ -389,7 +430,7 @@ int tcp_accept(unsigned long long *ctx)
 		return 0;
 	flow = flow_find(sk);
 	if (!flow)
-		flow = tcp_begin(sk, 0);
+		flow = tcp_begin(sk);
 	if (!flow)
 		return 0;
 	flow_hold(flow);
@@ -456,7 +497,7 @@ int tcp_existing(struct bpf_iter__task_file *ctx)
 		return 0;
 	flow = flow_numbered(flow_lookup((__u64)sk));
 	if (!flow)
-		tcp_make((__u64)sk, 0, plain(task), 0);
+		tcp_make((__u64)sk, 0, plain(task));
 	else if (flow->orphan)
 		flow_own(flow, task);
 	return 0;

@@ -82,8 +82,8 @@ static __always_inline struct flow *udp_held(__u32 number, const struct sock *sk
 	return 0;
 }
 
-/* First datagram between these two: what is taken once. A server is who has asked for its port and hears
- * first. */
+/* First datagram between these two: what is taken once. A server is who hears first, unless it has connected
+ * without asking for a port: then its question is older than kflowd. */
 __noinline int udp_make(__u64 address, __u32 slot)
 {
 	struct datagram *d = (void *)scratch_at(slot)->datagram;
@@ -92,6 +92,7 @@ __noinline int udp_make(__u64 address, __u32 slot)
 	struct flow *flow = flow_begin();
 	struct kf_flow *record;
 	struct flow_key key;
+	bool connected;
 
 	if (!flow)
 		return 0;
@@ -99,7 +100,8 @@ __noinline int udp_make(__u64 address, __u32 slot)
 	record->protocol = d->key.family == AF_UNIX ? 0 : IPPROTO_UDP;
 	record->cookie = d->key.sk;
 	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	record->role = d->way == KF_RX && bound ? KF_ROLE_SERVER : KF_ROLE_CLIENT;
+	connected = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED;
+	record->role = d->way == KF_RX && (bound || !connected) ? KF_ROLE_SERVER : KF_ROLE_CLIENT;
 	record->family = d->key.family;
 	record->local_port = d->local_port;
 	record->remote_port = d->key.port;

@@ -56,6 +56,9 @@ const STOOD_IN: &[&str] = &[
     "d_move",
     "notify_change",
     "kernel_read",
+    "process_exec",
+    "process_exit",
+    "process_fork",
     "io_read",
 ];
 /// Names of their entries begin with the program's; in the order in which the kernel is to run them.
@@ -285,7 +288,7 @@ pub(crate) fn attach(
         };
         let fail = |error: String| (i, LoadError::Attach { hook: hook.target, way: kind, error });
         if stand_ins && STOOD_IN.contains(&name) {
-            done.attach_entries(object, name).map_err(fail)?;
+            done.attach_entries(object, name, hook.required).map_err(fail)?;
         } else {
             done.attach(object, name).map_err(fail)?;
         }
@@ -304,17 +307,22 @@ impl Attachments {
 
     /// Attaches the entries of `name`, and puts it where they find it. Only the first one's skipped runs matter: what
     /// others do in its place they count themselves.
-    fn attach_entries(&mut self, object: &mut Object, name: &str) -> Result<(), String> {
+    fn attach_entries(&mut self, object: &mut Object, name: &str, tracepoint: bool) -> Result<(), String> {
         let work = program(object, name).ok_or("no such program")?.as_fd().as_raw_fd();
         let work_map = format!("{name}_work");
         let map =
             object.maps_mut().find(|m| m.name() == work_map.as_str()).ok_or("no map for its entries")?;
         map.update(&0u32.to_ne_bytes(), &work.to_ne_bytes(), MapFlags::ANY).map_err(|e| format!("{e:#}"))?;
-        // The kernel runs last attached first (kernel/bpf/trampoline.c: __bpf_trampoline_link_prog).
-        for entry in ENTRIES.iter().rev() {
+        // Of a function the kernel runs last attached first (kernel/bpf/trampoline.c: __bpf_trampoline_link_prog), of a
+        // tracepoint first attached first (kernel/tracepoint.c: func_add).
+        let mut entries = ENTRIES;
+        if !tracepoint {
+            entries.reverse();
+        }
+        for entry in entries {
             let counted = self.programs.len();
             self.attach(object, &format!("{name}{entry}"))?;
-            if *entry != ENTRIES[0] {
+            if entry != ENTRIES[0] {
                 self.programs.truncate(counted);
             }
         }
