@@ -33,7 +33,7 @@ SEC("fexit/io_read")
 int BPF_PROG(io_read, void *request, unsigned int flags, int ret)
 {
 	OWN_STACK(ctx, io_read);
-	if (!ret && request_is_done(request))
+	if (!ret && request_is_done(request, flags))
 		on_request(request, request_result(request));
 	return 0;
 }

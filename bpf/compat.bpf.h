@@ -286,7 +286,8 @@ struct io_kiocb___result {
 /* task_struct.flags */
 #define PF_IO_WORKER 0x00000010
 #define HAVE_CQE     bpf_core_field_exists(struct io_kiocb___cqe, cqe)
-/* io_kiocb.flags up to 5.19, io_ring_ctx.flags, file.f_flags */
+/* Up to 5.19: an argument that workers do not set, io_kiocb.flags, io_ring_ctx.flags, file.f_flags */
+#define IO_URING_F_NONBLOCK   1
 #define REQ_F_COMPLETE_INLINE (1 << 16)
 #define IORING_SETUP_IOPOLL   (1 << 0)
 #ifdef __TARGET_ARCH_arm64
@@ -311,17 +312,15 @@ static __always_inline bool request_is_polled(void *request)
  * Whether a request whose io_read returned 0 is done. Since 6.0 one that is queued returns something else.
  * Before, the submitter marks one that is done; a worker waits for it, unless it is direct.
  */
-static __always_inline bool request_is_done(void *request)
+static __always_inline bool request_is_done(void *request, unsigned int issue_flags)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-
 	if (HAVE_CQE)
 		return true;
 	if (request_is_polled(request))
 		return false;
 	if (BPF_CORE_READ((struct io_kiocb___result *)request, flags) & REQ_F_COMPLETE_INLINE)
 		return true;
-	return BPF_CORE_READ(task, flags) & PF_IO_WORKER &&
+	return !(issue_flags & IO_URING_F_NONBLOCK) &&
 	       !(BPF_CORE_READ((struct kiocb *)request, ki_filp, f_flags) & F_DIRECT);
 }
 
