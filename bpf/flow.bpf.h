@@ -9,7 +9,7 @@
 #ifndef KFLOWD_FLOW_H
 #define KFLOWD_FLOW_H
 
-#define FLOWS_MAX 32768
+#define FLOWS_MAX 24576
 /* Bytes of a flow's names and address that live in the flow; with them the record has 512 bytes. */
 #define FLOW_TAIL 88
 

@@ -179,7 +179,7 @@ static __always_inline __u32 session_enter(struct session *session, struct inode
 	session->inode = (__u64)inode; /* whoever finds it in the map takes it for what it is */
 	if (!bpf_map_update_elem(&sessions, &key, &number, BPF_NOEXIST)) {
 		COUNT(sessions_open, 1);
-		*session_hint(key.address, session->record.inode, key.tgid) = number;
+		*session_hint(session->record.inode, key.tgid) = number;
 		return number + 1;
 	}
 	session->inode = 0;

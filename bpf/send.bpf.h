@@ -82,10 +82,10 @@ static __always_inline struct session_key session_key_of(struct session *session
 	return session_key((void *)inode, session->sb, record->inode, record->generation, tgid, start);
 }
 
-/* Inodes lie in slabs and are numbered in turn: their low bits differ. */
-static __always_inline __u32 *session_hint(__u32 address, __u32 number, __u32 tgid)
+/* Inodes are numbered in turn: the low bits of their numbers differ. */
+static __always_inline __u32 *session_hint(__u32 number, __u32 tgid)
 {
-	return &hints[(address >> 6 ^ number ^ tgid << 5) & ((1 << HINT_BITS) - 1)];
+	return &hints[(number ^ tgid << 5) & ((1 << HINT_BITS) - 1)];
 }
 
 /* Bytes of a record that the fixed reservation of the ring buffer holds: body and a short tail. */

@@ -27,7 +27,7 @@ static __always_inline bool session_is(bool direct, struct session *session, str
 static __always_inline struct session *session_hinted(bool direct, struct inode *inode, __u64 number,
 						      __u32 tgid, __u64 start)
 {
-	__u32 slot = *session_hint(low_half(inode), number, tgid);
+	__u32 slot = *session_hint(number, tgid);
 	struct session *session = bpf_map_lookup_elem(&slots, &slot);
 
 	if (!session || session->inode != (__u64)inode)
@@ -56,7 +56,7 @@ static __always_inline struct session *session_lookup(bool direct, struct target
 		return 0;
 	session_hold(session);
 	if (session_is(direct, session, target->inode, target->number, target->tgid, target->start)) {
-		*session_hint(key.address, target->number, key.tgid) = number;
+		*session_hint(target->number, key.tgid) = number;
 		return session;
 	}
 	session_put(session);
