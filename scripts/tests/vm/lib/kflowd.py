@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import ledger
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 STOP_SECONDS = 60
 # From Linux's headers; Python's socket module lacks it.
 SO_RCVBUFFORCE = 33
