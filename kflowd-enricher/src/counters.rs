@@ -1,8 +1,8 @@
 //! The enricher's part of the ledger, and the ledger as the self record shows it.
 //!
 //! For each stage: `In` = `Out` + each `Lost<Reason>` + what the stage still holds. `Enricher` keeps process and
-//! ledger records and payload for itself (`Kept`); they give no message. Its `In` counts the frames, and the further
-//! records of flows whose application messages do not fit into one. `Messages` are these: `Kept` waits for a record.
+//! ledger records and payload for itself (`Kept`); they give no message. Its `In` counts the frames, and the records
+//! (`Further`) of flows whose application messages do not fit into one. `Messages` are these: `Kept` waits for a record.
 //!
 //! The probe's numbers cover the whole run. Those of the enricher begin at zero in each enricher process.
 
@@ -72,6 +72,7 @@ pub fn stages(
             ("Kept", own.kept),
             ("LostMalformed", own.malformed),
             ("LostUnknown", own.unknown),
+            ("Further", own.further),
         ],
     });
     let (messages, waiting) = messages;

@@ -16,7 +16,7 @@ STAGES = {
     "Kernel": {"In": 9, "Out": 9, "LostMapFull": 0, "PathCut": 0, "SessionsOpened": 2, "SessionsClosed": 2},
     "Ring": {"In": 4, "Out": 4, "LostRingFull": 0},
     "Queue": {"In": 5, "Out": 5, "LostQueueFull": 0},
-    "Enricher": {"In": 5, "Out": 2, "Kept": 3, "LostUnknown": 0},
+    "Enricher": {"In": 5, "Out": 2, "Kept": 3, "LostUnknown": 0, "Further": 0},
     "Stdout": {"In": 3, "Out": 3, "LostSinkFailed": 0},
 }
 PLACE = "/run/frame"
