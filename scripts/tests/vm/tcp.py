@@ -336,8 +336,11 @@ def many_at_once_and_many_in_a_row(_):
     tcp = find(result.records, SockProtocol="TCP", ProcPID=ME)
     clients = sorted(record["SockLocalPort"] for record in find(tcp, SockRole="CLIENT", SockRemotePort=port))
     servers = sorted(record["SockRemotePort"] for record in find(tcp, SockRole="SERVER", SockLocalPort=port))
-    assert clients == sorted(local), f"{len(clients)} of {len(local)} clients"
-    assert servers == sorted(local), f"{len(servers)} of {len(local)} servers"
+    # Before 5.12 the kernel skips runs of a hook that interrupts itself, and does not tell how many: up to 1 %.
+    untold = len(local) // 100 if tuple(map(int, os.uname().release.split(".")[:2])) < (5, 12) else 0
+    for name, found in (("clients", clients), ("servers", servers)):
+        assert len(found) == len(set(found)) and set(found) <= set(local), f"{name} twice or of others"
+        assert len(found) >= len(local) - untold, f"{len(found)} of {len(local)} {name}"
     ledger_closes(result)
 
 
