@@ -130,13 +130,14 @@ static __always_inline __u32 flow_enter(struct flow *flow, struct flow_key *key,
 {
 	__u32 number = flow->slot;
 
+	flow->sk = sk; /* whoever finds it in the map takes it for what it is */
 	if (bpf_map_update_elem(&flows, key, &number, BPF_NOEXIST)) {
+		flow->sk = 0;
 		bpf_map_push_elem(&flow_slots_free, &number, BPF_ANY);
 		return 0;
 	}
 	if (!flow->own)
 		COUNT(flows_open, 1);
-	flow->sk = sk; /* from here on a hint finds it */
 	*flow_hint(sk) = number;
 	return number + 1;
 }

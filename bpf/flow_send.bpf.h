@@ -151,8 +151,9 @@ __noinline int flow_send(__u32 number, __u32 cause)
 	return 0;
 }
 
-/* Nobody works on the ended flow any more: sends what it has and gives its slot back. */
-__noinline int flow_bury(__u32 number)
+/* Nobody works on the ended flow any more: sends what it has and gives its slot back, after those of the
+ * caller's `holds` on it: whoever gets the slot next must not find them. */
+__noinline int flow_bury(__u32 number, __u32 holds)
 {
 	struct flow *flow = flow_at(number);
 	__u32 key = number | FLOW_TAILS;
@@ -162,6 +163,7 @@ __noinline int flow_bury(__u32 number)
 	flow_send(number, flow->record.cause);
 	if (flow->is_long)
 		bpf_map_delete_elem(&long_tails, &key);
+	__sync_fetch_and_add(&flow->holders, -holds);
 	bpf_map_push_elem(&flow_slots_free, &number, BPF_ANY);
 	return 0;
 }
@@ -178,7 +180,7 @@ static __always_inline void flow_put(struct flow *flow)
 
 	__sync_fetch_and_add(&flow->holders, -1);
 	if (!flow->sk && flow->holders <= 0 && !bpf_map_delete_elem(&flows_dying, &number))
-		flow_bury(number);
+		flow_bury(number, 0);
 }
 
 /* Ends the flow, which nobody finds afterwards. */
@@ -206,12 +208,10 @@ __noinline int flow_end(__u32 number, __u32 cause)
 	if (!flow->own)
 		COUNT(flows_closed, 1);
 	flow->record.cause = cause;
-	if (flow->holders <= 1 || bpf_map_update_elem(&flows_dying, &number, &one, BPF_ANY)) {
-		flow_bury(number);
-		__sync_fetch_and_add(&flow->holders, -1);
-	} else {
+	if (flow->holders <= 1 || bpf_map_update_elem(&flows_dying, &number, &one, BPF_ANY))
+		flow_bury(number, 1);
+	else
 		flow_put(flow);
-	}
 	return 0;
 }
 
