@@ -24,6 +24,24 @@ static __always_inline __u32 tail_add(struct scratch *s, __u32 len, __u16 tag, c
 	return len + sizeof(entry) + text_len;
 }
 
+/* Appends a name of at most NAME_SHORT bytes to the tail that a session or flow has in itself. */
+#define NAME_SHORT 40
+static __always_inline __u32 tail_name(char *tail, __u32 len, __u16 tag, char *name, __u32 name_len)
+{
+	__u64 *from = (void *)name, *to = (void *)&tail[len + sizeof(struct kf_tail)];
+	struct kf_tail *entry = (void *)&tail[len];
+	__u32 i;
+
+	if (!name_len)
+		return len;
+	entry->tag = tag;
+	entry->len = name_len;
+	ROLLED
+	for (i = 0; i < NAME_SHORT / 8 && i * 8 < name_len; i++)
+		to[i] = from[i];
+	return len + sizeof(*entry) + name_len;
+}
+
 static __always_inline __u32 tail_add_names(struct scratch *s, __u32 len, struct program *program)
 {
 	len = tail_add(s, len, KF_TAG_EXE_NAME, program->exe, program->exe_len, KF_NAME_MAX - 1);

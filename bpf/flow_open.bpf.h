@@ -48,23 +48,6 @@ __noinline int flow_describe_long(__u32 number)
 	return 0;
 }
 
-/* Appends a name of at most NAME_SHORT bytes to the flow's tail. */
-static __always_inline __u32 flow_name(struct flow *flow, __u32 len, __u16 tag, char *name, __u32 name_len)
-{
-	__u64 *from = (void *)name, *to = (void *)&flow->tail[len + sizeof(struct kf_tail)];
-	struct kf_tail *entry = (void *)&flow->tail[len];
-	__u32 i;
-
-	if (!name_len)
-		return len;
-	entry->tag = tag;
-	entry->len = name_len;
-	ROLLED
-	for (i = 0; i < NAME_SHORT / 8 && i * 8 < name_len; i++)
-		to[i] = from[i];
-	return len + sizeof(*entry) + name_len;
-}
-
 /* It is kflowd's own after all: what was counted before somebody accepted it was not to be counted. */
 static __always_inline void flow_disown(struct flow *flow)
 {
@@ -95,8 +78,8 @@ static __noinline void flow_own(struct flow *flow, struct task_struct *task)
 		flow_describe_long(flow->slot);
 		return;
 	}
-	len = flow_name(flow, 0, KF_TAG_EXE_NAME, program->exe, program->exe_len);
-	flow->tail_len = flow_name(flow, len, KF_TAG_PARENT_NAME, program->parent, program->parent_len);
+	len = tail_name(flow->tail, 0, KF_TAG_EXE_NAME, program->exe, program->exe_len);
+	flow->tail_len = tail_name(flow->tail, len, KF_TAG_PARENT_NAME, program->parent, program->parent_len);
 }
 
 /* Takes a free slot and empties it; NULL when there is none, which is counted as the event's loss. */

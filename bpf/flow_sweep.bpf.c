@@ -114,11 +114,8 @@ int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 	cause = flow_due(flow, now);
 	if (!cause)
 		return 0;
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >
-	    bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 4 * 3) {
-		__sync_fetch_and_add(&sweep_left, 1);
+	if (sweep_leaves())
 		return 0;
-	}
 	flow_hold(flow);
 	if (flow->sk)
 		flow_expire(flow, cause);
@@ -130,11 +127,5 @@ int sweep_flows(struct bpf_iter__bpf_map_elem *ctx)
 SEC("iter/bpf_map_elem")
 int fill_flow_slots(struct bpf_iter__bpf_map_elem *ctx)
 {
-	__u32 *slot = ctx->key, number;
-
-	if (!slot)
-		return 0;
-	number = *slot;
-	bpf_map_push_elem(&flow_slots_free, &number, BPF_ANY);
-	return 0;
+	return fill_slot(&flow_slots_free, ctx->key);
 }

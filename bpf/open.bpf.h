@@ -6,25 +6,7 @@
 #ifndef KFLOWD_OPEN_H
 #define KFLOWD_OPEN_H
 
-/* Appends a name to the session's tail at `len`; one that is longer than NAME_SHORT does not come here. */
-#define NAME_SHORT  40
-#define NAMES_SHORT 128 /* more than two of them with their entries; a power of two */
-static __always_inline __u32 tail_name(struct session *session, __u32 len, __u16 tag, char *name,
-				       __u32 name_len)
-{
-	__u64 *from = (void *)name, *to = (void *)&session->tail[len + sizeof(struct kf_tail)];
-	struct kf_tail *entry = (void *)&session->tail[len];
-	__u32 i;
-
-	if (!name_len)
-		return len;
-	entry->tag = tag;
-	entry->len = name_len;
-	ROLLED
-	for (i = 0; i < NAME_SHORT / 8 && i * 8 < name_len; i++)
-		to[i] = from[i];
-	return len + sizeof(*entry) + name_len;
-}
+#define NAMES_SHORT 128 /* more than two short names with their entries; a power of two */
 
 /* Completes the path's entry, whose text ends at `len`. */
 static __always_inline void tail_end_path(struct session *session, __u32 len)
@@ -94,8 +76,8 @@ static __always_inline __u32 session_names(struct session *session, struct progr
 
 	if (program->exe_len > NAME_SHORT || program->parent_len > NAME_SHORT)
 		return 0;
-	len = tail_name(session, 0, KF_TAG_EXE_NAME, program->exe, program->exe_len);
-	len = tail_name(session, len, KF_TAG_PARENT_NAME, program->parent, program->parent_len);
+	len = tail_name(session->tail, 0, KF_TAG_EXE_NAME, program->exe, program->exe_len);
+	len = tail_name(session->tail, len, KF_TAG_PARENT_NAME, program->parent, program->parent_len);
 	session->names_len = len;
 	return len + sizeof(struct kf_tail);
 }

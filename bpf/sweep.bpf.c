@@ -10,6 +10,15 @@
 /* Sessions that were due and did not fit into the ring buffer: the probe drains and sweeps again. */
 __u32 sweep_left;
 
+/* True when there may be no room for what is due: it is left for another sweep. */
+static __always_inline bool sweep_leaves(void)
+{
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 4 * 3)
+		return false;
+	__sync_fetch_and_add(&sweep_left, 1);
+	return true;
+}
+
 /* True when the process of the session has exited for good. */
 static __always_inline bool process_is_over(struct session *session, __u64 now)
 {
@@ -90,11 +99,8 @@ int sweep_sessions(struct bpf_iter__bpf_map_elem *ctx)
 	cause = session_due(session, now);
 	if (!cause)
 		return 0;
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >
-	    bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 4 * 3) {
-		__sync_fetch_and_add(&sweep_left, 1);
+	if (sweep_leaves())
 		return 0;
-	}
 	inode = (void *)session->inode;
 	if (!inode_is_there(session, inode))
 		inode = 0;
@@ -125,15 +131,20 @@ int sweep_programs(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* Read once before anything is attached: all slots are free. */
-SEC("iter/bpf_map_elem")
-int fill_slots(struct bpf_iter__bpf_map_elem *ctx)
+static __always_inline int fill_slot(void *free, __u32 *slot)
 {
-	__u32 *slot = ctx->key, number;
+	__u32 number;
 
 	if (!slot)
 		return 0;
 	number = *slot;
-	bpf_map_push_elem(&slots_free, &number, BPF_ANY);
+	bpf_map_push_elem(free, &number, BPF_ANY);
 	return 0;
+}
+
+/* Read once before anything is attached: all slots are free. */
+SEC("iter/bpf_map_elem")
+int fill_slots(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return fill_slot(&slots_free, ctx->key);
 }
