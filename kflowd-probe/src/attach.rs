@@ -46,23 +46,10 @@ pub(crate) enum Part {
     Payload,
 }
 
-/// Typed programs that have stand-ins (bpf/standin.bpf.c), used where the kernel preempts itself.
-const STOOD_IN: &[&str] = &[
-    "do_dentry_open",
-    "fput_entry",
-    "vfs_read",
-    "vfs_write",
-    "d_delete",
-    "d_move",
-    "notify_change",
-    "kernel_read",
-    "process_exec",
-    "process_exit",
-    "process_fork",
-    "io_read",
-];
-/// Names of their entries begin with the program's; in the order in which the kernel is to run them.
+/// A typed program that has stand-ins (bpf/standin.bpf.h) has entries, whose names are its own and one of these, in the
+/// order in which the kernel is to run them, and a map where they find it. Used where the kernel preempts itself.
 const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
+const WORK: &str = "_work";
 
 /// A function that only fexit or fentry can follow.
 const fn typed(target: &'static str, trace: &'static str) -> Hook {
@@ -240,9 +227,8 @@ pub(crate) fn set_positions(kernel: &Signatures, knobs: &mut rodata) {
 }
 
 /// The program that `name` is an entry of.
-fn stood_in(name: &str) -> Option<&'static str> {
-    let of = |hook: &str| name.strip_prefix(hook).is_some_and(|entry| ENTRIES.contains(&entry));
-    STOOD_IN.iter().copied().find(|hook| of(hook))
+fn stood_in(name: &str) -> Option<&str> {
+    ENTRIES.iter().find_map(|entry| name.strip_suffix(entry))
 }
 
 /// Chooses the programs to load.
@@ -287,21 +273,32 @@ pub(crate) fn attach(
             Way::Off => continue,
         };
         let fail = |error: String| (i, LoadError::Attach { hook: hook.target, way: kind, error });
-        if stand_ins && STOOD_IN.contains(&name) {
+        if stand_ins && has_entries(object, name) {
             done.attach_entries(object, name, hook.required).map_err(fail)?;
         } else {
-            done.attach(object, name).map_err(fail)?;
+            done.attach_counted(object, name).map_err(fail)?;
         }
         done.names.push(format!("{}:{kind}", hook.target));
     }
     Ok(done)
 }
 
+fn has_entries(object: &Object, name: &str) -> bool {
+    object.maps().any(|map| map.name().to_str().and_then(|map| map.strip_suffix(WORK)) == Some(name))
+}
+
 impl Attachments {
+    /// Attaches a program, of which skipped runs are lost.
+    fn attach_counted(&mut self, object: &mut Object, name: &str) -> Result<(), String> {
+        self.attach(object, name)?;
+        let program = program(object, name).ok_or("no such program")?;
+        self.programs.push(program.as_fd().try_clone_to_owned().map_err(|e| e.to_string())?);
+        Ok(())
+    }
+
     fn attach(&mut self, object: &mut Object, name: &str) -> Result<(), String> {
         let program = program(object, name).ok_or("no such program")?;
         self.links.push(program.attach().map_err(|e| format!("{e:#}"))?);
-        self.programs.push(program.as_fd().try_clone_to_owned().map_err(|e| e.to_string())?);
         Ok(())
     }
 
@@ -309,24 +306,20 @@ impl Attachments {
     /// others do in its place they count themselves.
     fn attach_entries(&mut self, object: &mut Object, name: &str, tracepoint: bool) -> Result<(), String> {
         let work = program(object, name).ok_or("no such program")?.as_fd().as_raw_fd();
-        let work_map = format!("{name}_work");
+        let map_name = format!("{name}{WORK}");
         let map =
-            object.maps_mut().find(|m| m.name() == work_map.as_str()).ok_or("no map for its entries")?;
+            object.maps_mut().find(|m| m.name() == map_name.as_str()).ok_or("no map for its entries")?;
         map.update(&0u32.to_ne_bytes(), &work.to_ne_bytes(), MapFlags::ANY).map_err(|e| format!("{e:#}"))?;
+        let [first, others @ ..] = ENTRIES.map(|entry| format!("{name}{entry}"));
         // Of a function the kernel runs last attached first (kernel/bpf/trampoline.c: __bpf_trampoline_link_prog), of a
         // tracepoint first attached first (kernel/tracepoint.c: func_add).
-        let mut entries = ENTRIES;
-        if !tracepoint {
-            entries.reverse();
+        if tracepoint {
+            self.attach_counted(object, &first)?;
+            others.iter().try_for_each(|entry| self.attach(object, entry))
+        } else {
+            others.iter().rev().try_for_each(|entry| self.attach(object, entry))?;
+            self.attach_counted(object, &first)
         }
-        for entry in entries {
-            let counted = self.programs.len();
-            self.attach(object, &format!("{name}{entry}"))?;
-            if entry != ENTRIES[0] {
-                self.programs.truncate(counted);
-            }
-        }
-        Ok(())
     }
 }
 
