@@ -67,15 +67,6 @@ def mirrored(clients, servers):
         assert joined[0] == joined[1], joined
 
 
-def ledger_closes(result):
-    kernel = result.records[-1]["Kernel"]
-    lost = {name: count for name, count in kernel.items() if name.startswith("Lost")}
-    assert kernel["In"] == kernel["Out"] + sum(lost.values()), kernel
-    # What the kernel skips, as its interrupts come into a program that they call, costs a packet its flags only.
-    assert sum(lost.values()) == lost["LostMissed"], kernel
-    assert kernel["FlowsOpened"] == kernel["FlowsClosed"], kernel
-
-
 def exchange(family, address, listen, shown, shown_family):
     with Kflowd() as k:
         client, server, listener = pair(family, address, listen)
@@ -110,7 +101,7 @@ def exchange(family, address, listen, shown, shown_family):
     assert 200 <= clients[0]["SockTxRTO"] < 3000, clients[0]["SockTxRTO"]
     assert 0 < clients[0]["SockRTT"] < 10
     mirrored(clients, servers)
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -195,7 +186,7 @@ def every_end_is_one_record_for_each_side(_):
         assert by_client <= set(clients[0]["SockTxFlags"]), (name, clients[0]["SockTxFlags"])
         assert by_server <= set(servers[0]["SockTxFlags"]), (name, servers[0]["SockTxFlags"])
         mirrored(clients, servers)
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -220,7 +211,7 @@ def refused_connect_and_port_in_backlog(_):
         result = k.stop(losses=ledger.COUNTED)
     clients, servers = ends(result.records, local, port)
     assert len(clients) == len(servers) == 1, f"{len(clients)} and {len(servers)} records"
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -259,7 +250,7 @@ def who_accepts_owns_it(_):
     seen = {record["SockRemotePort"]: record["ProcPID"] for record in servers}
     assert len(accepted) == 40 and len(servers) == 44, (len(accepted), len(servers))
     assert all(seen[peer] == pid for peer, pid in accepted.items())
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -277,7 +268,7 @@ def older_connections_and_stop(_):
     for record in (*clients, *servers):
         assert record["SockState"] == "TCP_ESTABLISHED" and record["ProcPID"] == ME, record
     assert (clients[0]["SockTxBytes"], servers[0]["SockRxBytes"]) == (5, 5)
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -301,7 +292,7 @@ def timeouts_send_what_came_since_and_it_adds_up(_):
     assert clients[-1]["SockState"] == "TCP_CLOSE"
     assert total(clients, "SockTxBytes") == total(servers, "SockRxBytes") == 300
     mirrored(clients, servers)
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -341,7 +332,7 @@ def many_at_once_and_many_in_a_row(_):
     for name, found in (("clients", clients), ("servers", servers)):
         assert len(found) == len(set(found)) and set(found) <= set(local), f"{name} twice or of others"
         assert len(found) >= len(local) - untold, f"{len(found)} of {len(local)} {name}"
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -363,7 +354,7 @@ def large_transfer_is_exact(_):
     assert total(clients, "SockTxBytes") - resent == size, total(clients, "SockTxBytes")
     assert size <= total(servers, "SockRxBytes") <= size + resent
     assert total(clients, "SockTxBytesAcked") >= size
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 main()

@@ -20,15 +20,6 @@ def datagram(family=socket.AF_INET, address=None):
     return one
 
 
-def ledger_closes(result):
-    kernel = result.records[-1]["Kernel"]
-    lost = {name: count for name, count in kernel.items() if name.startswith("Lost")}
-    assert kernel["In"] == kernel["Out"] + sum(lost.values()), kernel
-    # What the kernel skips, as its interrupts come into a program that they call, costs a packet its flags only.
-    assert sum(lost.values()) == lost["LostMissed"], kernel
-    assert kernel["FlowsOpened"] == kernel["FlowsClosed"], kernel
-
-
 def counts(record):
     """Sent and received: packets and bytes; a direction without packets has no keys."""
     keys = "SockTxPackets", "SockTxBytes", "SockRxPackets", "SockRxBytes"
@@ -69,7 +60,7 @@ def each_peer_of_a_socket_is_a_flow(_):
         assert client["SockRxTTL"] == server["SockRxTTL"] == 64
         assert client["SockTxInterface"].startswith("1:lo:") and server["SockRxInterface"].startswith("1:lo:")
         assert {client["SockLocalIP"], client["SockRemoteIP"], server["SockLocalIP"]} == {LOOPBACK}
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -90,7 +81,7 @@ def ipv6_and_ipv4_of_one_socket(_):
             (record,) = find(udp, SockFamily=family, SockRole=role)
             assert (record["SockLocalIP"], record["SockRemoteIP"]) == (address, address), record
             assert counts(record) == expected, (family, role, counts(record))
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -107,7 +98,7 @@ def silence_ends_a_flow_and_own_datagrams_are_none(_):
         result = k.stop(losses=ledger.COUNTED)
         collector = int(k.receivers[0].target.rpartition(":")[2])
     assert not find(result.records, SockRemotePort=collector), "kflowd reports its own datagrams"
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -127,7 +118,7 @@ def a_large_datagram_and_one_that_nobody_reads(_):
     assert counts(reader) == (0, 0, 1, 60000), counts(reader)
     assert reader["SockRxPacketsQueued"] == 1, reader
     assert sender["SockState"] == "UDP_ESTABLISHED"
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 def question(number):
@@ -155,7 +146,7 @@ def dns_over_udp_and_nothing_outside_the_ports(_):
         assert record[key][0]["ResourceRecords"] == [["A", "kflow.co"]], record[key]
         (record,) = find(result.records, SockRole=role, **{port: 5300})
         assert "App" not in record, record
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 REQUEST = [b"GET /a HTTP/1.1\r\n", b"Host: kflow.co\r\nX-Th", b"ing: yes\r\n", b"\r\n"]
@@ -189,7 +180,7 @@ def http_in_pieces(_):
         assert [m["_Url"] for m in record[tx]] == ["/a", "/a"], record[tx]
         assert {m["X-Thing"] for m in record[tx]} == {"yes"}
         assert [m["_Status"] for m in record[rx]] == [200], record[rx]
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 @test
@@ -224,7 +215,7 @@ def log_messages_over_unix_sockets(_):
     expected = [(path, path) for path in paths if path != "/run/other"] + [("/dev/log", "named")]
     assert told == sorted(expected), told
     assert {(record["SockRole"], record["App"]) for record in unix} == {("CLIENT", "SYSLOG")}
-    ledger_closes(result)
+    ledger.flows_close(result)
 
 
 main()

@@ -39,3 +39,18 @@ def of_this_process(records):
 def real_path(path):
     """What `self` stands for."""
     return str(path).replace("/self/", f"/{os.getpid()}/")
+
+
+def use_pipe():
+    """Bytes through a pipe."""
+    out, into = os.pipe()
+    os.write(into, b"x")
+    os.read(out, 1)
+    os.close(out)
+    os.close(into)
+
+
+def no_pipes(records):
+    """None of the records is of a pipe or socket."""
+    found = [record for record in records if record["File"].startswith(("pipe:", "socket:")) or not record["File"]]
+    assert not found, found
