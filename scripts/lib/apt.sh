@@ -54,7 +54,7 @@ apt_other() {
     printf 'deb [arch=amd64 target=Packages signed-by=%s] %s %s main\n' \
         "$debian_keyring" "$(mirror)" "$suite" >"$dir/sources.list"
     # The sandbox user could not write below a private directory, hence User=root.
-    "$1" -o Dir::State::lists="$dir/lists" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir/cache" \
+    with_lock "$dir/lock" "$1" -o Dir::State::lists="$dir/lists" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir/cache" \
         -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
         -o APT::Sandbox::User=root "${@:2}"
 }

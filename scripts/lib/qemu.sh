@@ -40,7 +40,7 @@ qemu_start() {
     perl -e "$until_marker" "$marker" <"$work/err" >&2 &
     readers+=" $!"
     # shellcheck disable=SC2086 # a list of arguments
-    TMPDIR=$work timeout --foreground -k 5 "$timeout" qemu-system-x86_64 -cpu max -m "$memory" -nodefaults \
+    TMPDIR=$work timeout --foreground -k 5 "$timeout" "${emulator[@]}" -cpu max -m "$memory" -nodefaults \
         -no-user-config -display none -no-reboot -nic none -serial "file:$work/console" -kernel "$kernel_dir/vmlinuz" \
         -initrd "$work/initrd" -append "$kernel_arguments $append" "${arguments[@]}" $machine \
         </dev/null >"$work/qemu" 2>&1 {control}>&- &

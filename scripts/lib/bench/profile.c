@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A plugin for QEMU (interface version 1): counts the instructions that ran at each address of the guest's kernel.
+ * A plugin for QEMU (interface version 2, QEMU 9 and later): counts the instructions that ran at each address
+ * of the guest's kernel.
  *
  * At the end it writes one line per block of code to the file that `out=` names: address in hex, instructions
  * executed. Declares what it uses of the interface, as Debian ships no header for it.
@@ -13,42 +14,51 @@
 
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
+struct qemu_plugin_scoreboard;
 
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*callback)(plugin_id, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op, void *counter, uint64_t add);
+struct counter {
+	struct qemu_plugin_scoreboard *scoreboard;
+	size_t offset;
+};
+
+struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
+uint64_t qemu_plugin_u64_sum(struct counter counter);
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
+					   void (*callback)(plugin_id, struct qemu_plugin_tb *));
+void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(struct qemu_plugin_tb *tb, int op,
+						       struct counter counter, uint64_t add);
 void qemu_plugin_register_atexit_cb(plugin_id id, void (*callback)(plugin_id, void *), void *data);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 
-__attribute__((visibility("default"))) int qemu_plugin_version = 1;
+__attribute__((visibility("default"))) int qemu_plugin_version = 2;
 
 #define OP_ADD	     0
 #define KERNEL_START 0xffff800000000000ULL
+#define BLOCKS_MAX   (1U << 20)
 
-/* A block of code: translated again it gets another one, so that no table has to be searched. */
-struct block {
-	uint64_t address;
-	uint64_t instructions;
-	struct block *next;
-};
-
-static struct block *blocks;
+/* Blocks of code, each with a counter of its own: one that is translated again gets another. */
+static uint64_t addresses[BLOCKS_MAX];
+static unsigned int blocks;
+static struct qemu_plugin_scoreboard *counters;
 static char *out;
+
+static struct counter counter_of(unsigned int block)
+{
+	return (struct counter){counters, block * sizeof(uint64_t)};
+}
 
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 {
-	struct block *block;
-
 	(void)id;
 	if (qemu_plugin_tb_vaddr(tb) < KERNEL_START)
 		return;
-	block = calloc(1, sizeof(*block));
-	if (!block)
+	if (blocks == BLOCKS_MAX)
 		abort();
-	block->address = qemu_plugin_tb_vaddr(tb);
-	block->next = blocks;
-	blocks = block;
-	qemu_plugin_register_vcpu_tb_exec_inline(tb, OP_ADD, &block->instructions, qemu_plugin_tb_n_insns(tb));
+	addresses[blocks] = qemu_plugin_tb_vaddr(tb);
+	qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(tb, OP_ADD, counter_of(blocks),
+							  qemu_plugin_tb_n_insns(tb));
+	blocks++;
 }
 
 static void ended(plugin_id id, void *data)
@@ -59,15 +69,18 @@ static void ended(plugin_id id, void *data)
 	(void)data;
 	if (!file)
 		abort();
-	for (struct block *block = blocks; block; block = block->next)
-		if (block->instructions)
-			fprintf(file, "%llx %llu\n", (unsigned long long)block->address,
-				(unsigned long long)block->instructions);
+	for (unsigned int block = 0; block < blocks; block++) {
+		unsigned long long instructions = qemu_plugin_u64_sum(counter_of(block));
+
+		if (instructions)
+			fprintf(file, "%llx %llu\n", (unsigned long long)addresses[block], instructions);
+	}
 	if (fclose(file))
 		abort();
 }
 
-__attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+__attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, const void *info, int argc,
+							       char **argv)
 {
 	(void)info;
 	for (int i = 0; i < argc; i++)
@@ -75,6 +88,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, con
 			out = strdup(argv[i] + 4);
 	if (!out)
 		return -1;
+	counters = qemu_plugin_scoreboard_new(BLOCKS_MAX * sizeof(uint64_t));
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	qemu_plugin_register_atexit_cb(id, ended, NULL);
 	return 0;
