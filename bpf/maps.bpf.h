@@ -22,7 +22,8 @@ struct process_key {
 struct program {
 	__u64 start;	    /* CLOCK_BOOTTIME of the process */
 	__u64 parent_start; /* CLOCK_BOOTTIME of the parent */
-	__u64 over;	    /* CLOCK_BOOTTIME when the process exited, 0 before */
+	__u64 over;	    /* CLOCK_BOOTTIME when the process began to exit, 0 before */
+	__u64 leader;	    /* address of its first thread, once it exits */
 	__u32 ppid;
 	__u16 flags; /* PROGRAM_* */
 	__u8 exe_len;

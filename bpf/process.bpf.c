@@ -144,6 +144,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	if (!program)
 		return 0;
 	process_send(task, program, KF_KIND_EXIT, 0);
+	program->leader = (__u64)task->group_leader;
 	program->over = bpf_ktime_get_boot_ns();
 	return 0;
 }

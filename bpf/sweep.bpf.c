@@ -4,8 +4,8 @@
  * quiet host is swept like a busy one. Map iterators exist since 5.9.
  */
 
-/* A process that is over gets its last closes done in this time. */
-#define OVER_GRACE_NS 200000000ULL
+/* How long the program of a process that is over stays, for what is still sent of it. */
+#define OVER_KEPT_NS 2000000000ULL
 
 /* Sessions that were due and did not fit into the ring buffer: the probe drains and sweeps again. */
 __u32 sweep_left;
@@ -19,8 +19,21 @@ static __always_inline bool sweep_leaves(void)
 	return true;
 }
 
+/*
+ * True while a thread of the exiting process may still close files: it does so between the exit hook and the
+ * exit state, however long it waits for a processor. A leader that was freed meanwhile does not look like it.
+ */
+static __always_inline bool process_is_exiting(struct process_key *key, struct program *program)
+{
+	struct task_struct *leader = (void *)program->leader;
+
+	return BPF_CORE_READ(leader, tgid) == key->tgid &&
+	       BPF_CORE_READ(leader, start_boottime) == program->start &&
+	       (!BPF_CORE_READ(leader, exit_state) || BPF_CORE_READ(leader, signal, nr_threads) > 1);
+}
+
 /* True when the process of the session has exited for good. */
-static __always_inline bool process_is_over(struct session *session, __u64 now)
+static __always_inline bool process_is_over(struct session *session)
 {
 	struct process_key key = {
 	    .tgid = session->record.head.tgid,
@@ -28,7 +41,7 @@ static __always_inline bool process_is_over(struct session *session, __u64 now)
 	};
 	struct program *program = bpf_map_lookup_elem(&programs, &key);
 
-	return !program || (program->over && now - program->over > OVER_GRACE_NS);
+	return !program || (program->over && !process_is_exiting(&key, program));
 }
 
 /* Why the session is due, 0 when it is not. */
@@ -36,7 +49,7 @@ static __always_inline __u32 session_due(struct session *session, __u64 now)
 {
 	if (stopping)
 		return KF_CAUSE_STOP;
-	if (process_is_over(session, now))
+	if (process_is_over(session))
 		return KF_CAUSE_EXIT;
 	/* Signed: another processor may have counted an event since `now`. */
 	if ((__s64)(now - session->record.head.time) > (__s64)idle_ns)
@@ -124,9 +137,10 @@ int sweep_programs(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (!of || !program)
 		return 0;
-	if (!program->over || bpf_ktime_get_boot_ns() - program->over < OVER_GRACE_NS * 10)
-		return 0;
 	key = *of;
+	if (!program->over || bpf_ktime_get_boot_ns() - program->over < OVER_KEPT_NS ||
+	    process_is_exiting(&key, program))
+		return 0;
 	bpf_map_delete_elem(&programs, &key);
 	return 0;
 }

@@ -39,7 +39,7 @@ static __always_inline void program_facts(struct program *out, struct task_struc
 	out->start = BPF_CORE_READ(task, group_leader, start_boottime);
 	out->parent_start = BPF_CORE_READ(parent, group_leader, start_boottime);
 	out->ppid = BPF_CORE_READ(parent, tgid);
-	out->over = 0;
+	out->over = out->leader = 0;
 	out->flags = BPF_CORE_READ(task, flags) & PF_KTHREAD ? PROGRAM_KTHREAD : 0;
 	if (is_own(task, BPF_CORE_READ(task, tgid), out->ppid))
 		out->flags |= PROGRAM_OWN;

@@ -222,6 +222,7 @@ struct signal_struct {
 	struct {
 		int counter;
 	} live;
+	int nr_threads;
 };
 
 struct cred {
@@ -274,6 +275,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	u32 self_exec_id;
+	int exit_state;
 };
 
 struct linux_binprm {
