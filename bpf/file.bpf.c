@@ -206,13 +206,14 @@ static __always_inline void on_close(bool direct, struct file *file)
 	struct target target = {.task = 0};
 	struct session *session;
 
-	if (!(f_mode & FMODE_OPENED) || f_mode & FMODE_PATH || !file_is_ours(direct, &target, file) ||
-	    file_is_layer(direct, file, close_is_other(direct, file)))
+	if (!(f_mode & FMODE_OPENED) || f_mode & FMODE_PATH || !file_is_ours(direct, &target, file))
 		return;
 	if (*refused_slot(file) == (__u64)file) {
 		*refused_slot(file) = 0;
 		return;
 	}
+	if (file_is_layer(direct, file, close_is_other(direct, file)))
+		return;
 	session = session_find(direct, &target);
 	if (!session && file_is_shown(direct, &target, file, false))
 		session = session_open(&target);
@@ -243,7 +244,7 @@ int do_dentry_open(unsigned long long *ctx)
 	OWN_STACK(ctx, do_dentry_open);
 	if (!(int)hook_ret(ctx, arg_open_ret))
 		on_open(true, file);
-	else if (file->f_mode & FMODE_OPENED)
+	else if (file->f_mode & FMODE_OPENED && type_is_ours(file->f_inode->i_mode))
 		*refused_slot(file) = (__u64)file;
 	return 0;
 }
