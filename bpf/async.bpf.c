@@ -39,9 +39,11 @@ int BPF_PROG(io_read, void *request, unsigned int flags, int ret)
 }
 
 /* IORING_OP_WRITE and its kin -> io_write, likewise, since 6.0. */
+STAND_INS("fexit/io_write", io_write)
 SEC("fexit/io_write")
 int BPF_PROG(io_write, void *request, unsigned int flags, int ret)
 {
+	OWN_STACK(ctx, io_write);
 	if (!ret && HAVE_CQE)
 		on_request(request, request_result(request));
 	return 0;
@@ -52,26 +54,32 @@ int BPF_PROG(io_write, void *request, unsigned int flags, int ret)
  * comes with an error, and one of a ring that polls by io_complete_rw_iopoll. io_read, and later kernels,
  * have copies of it that cannot be hooked.
  */
+STAND_IN("fentry/kiocb_done", kiocb_done)
 SEC("fentry/kiocb_done")
 int BPF_PROG(kiocb_done, struct kiocb *kiocb, long ret)
 {
+	OWN_STACK(ctx, kiocb_done);
 	if (request_writes(kiocb) && !request_is_polled(kiocb))
 		on_request(kiocb, ret);
 	return 0;
 }
 
 /* A request that was queued and is finished by the device. */
+STAND_INS("fentry/io_complete_rw", io_complete_rw)
 SEC("fentry/io_complete_rw")
 int BPF_PROG(io_complete_rw, struct kiocb *kiocb, long res)
 {
+	OWN_STACK(ctx, io_complete_rw);
 	on_request(kiocb, res);
 	return 0;
 }
 
 /* The same on a ring that polls its devices. */
+STAND_IN("fentry/io_complete_rw_iopoll", io_complete_rw_iopoll)
 SEC("fentry/io_complete_rw_iopoll")
 int BPF_PROG(io_complete_rw_iopoll, struct kiocb *kiocb, long res)
 {
+	OWN_STACK(ctx, io_complete_rw_iopoll);
 	on_request(kiocb, res);
 	return 0;
 }
@@ -107,16 +115,20 @@ static __always_inline void on_aio_submit(struct kiocb *kiocb, bool writes)
 }
 
 /* io_submit -> io_submit_one -> aio_read, aio_write: once per request. */
+STAND_IN("fentry/aio_read", aio_read)
 SEC("fentry/aio_read")
 int BPF_PROG(aio_read, struct kiocb *kiocb)
 {
+	OWN_STACK(ctx, aio_read);
 	on_aio_submit(kiocb, false);
 	return 0;
 }
 
+STAND_IN("fentry/aio_write", aio_write)
 SEC("fentry/aio_write")
 int BPF_PROG(aio_write, struct kiocb *kiocb)
 {
+	OWN_STACK(ctx, aio_write);
 	on_aio_submit(kiocb, true);
 	return 0;
 }
@@ -125,12 +137,14 @@ int BPF_PROG(aio_write, struct kiocb *kiocb)
  * ki_complete of every aio request, called once with its result: by the submitter when it finished at once,
  * else from where the device's driver is done. The process waits in exit_aio for its requests.
  */
+STAND_INS("fentry/aio_complete_rw", aio_complete_rw)
 SEC("fentry/aio_complete_rw")
 int BPF_PROG(aio_complete_rw, struct kiocb *kiocb, long res)
 {
 	__u64 key = (__u64)kiocb;
 	struct aio *aio = bpf_map_lookup_elem(&aio_pending, &key), done;
 
+	OWN_STACK(ctx, aio_complete_rw);
 	if (!aio)
 		return 0;
 	done = *aio;

@@ -11,33 +11,41 @@
 #define ATTR_OPEN  0x8000
 
 /* chmod, fchmod -> here. */
+STAND_IN("fentry/chmod_common", note_chmod)
 SEC("fentry/chmod_common")
 int BPF_PROG(note_chmod, struct path *path)
 {
+	OWN_STACK(ctx, note_chmod);
 	note_mount(path->dentry, path->mnt);
 	return 0;
 }
 
 /* chown, fchown -> here. */
+STAND_IN("fentry/chown_common", note_chown)
 SEC("fentry/chown_common")
 int BPF_PROG(note_chown, struct path *path)
 {
+	OWN_STACK(ctx, note_chown);
 	note_mount(path->dentry, path->mnt);
 	return 0;
 }
 
 /* truncate -> here. */
+STAND_IN("fentry/vfs_truncate", note_truncate)
 SEC("fentry/vfs_truncate")
 int BPF_PROG(note_truncate, struct path *path)
 {
+	OWN_STACK(ctx, note_truncate);
 	note_mount(path->dentry, path->mnt);
 	return 0;
 }
 
 /* utimes and its kin -> here. */
+STAND_IN("fentry/vfs_utimes", note_utimes)
 SEC("fentry/vfs_utimes")
 int BPF_PROG(note_utimes, struct path *path)
 {
+	OWN_STACK(ctx, note_utimes);
 	note_mount(path->dentry, path->mnt);
 	return 0;
 }
@@ -83,6 +91,7 @@ static __always_inline struct change *change_of(__u64 thread, struct dentry *den
  * entry, for how the file was before. It took (dentry, attr, ...) up to 5.11, a namespace or id map first
  * since.
  */
+STAND_IN("fentry/notify_change", notify_change_entry)
 SEC("fentry/notify_change")
 int notify_change_entry(unsigned long long *ctx)
 {
@@ -91,6 +100,7 @@ int notify_change_entry(unsigned long long *ctx)
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct change *change = change_of(thread, dentry);
 
+	OWN_STACK(ctx, notify_change_entry);
 	change->thread = thread;
 	change->dentry = (__u64)dentry;
 	change->size = dentry->d_inode->i_size;
@@ -144,36 +154,44 @@ int notify_change(unsigned long long *ctx)
 }
 
 /* setxattr, lsetxattr, fsetxattr -> vfs_setxattr. */
+STAND_IN("fexit/vfs_setxattr", vfs_setxattr)
 SEC("fexit/vfs_setxattr")
 int vfs_setxattr(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, vfs_setxattr);
 	if (!(int)hook_ret(ctx, arg_setxattr_ret))
 		on_attribute(hook_arg(ctx, arg_setxattr_dentry));
 	return 0;
 }
 
 /* removexattr, lremovexattr, fremovexattr -> vfs_removexattr. */
+STAND_IN("fexit/vfs_removexattr", vfs_removexattr)
 SEC("fexit/vfs_removexattr")
 int vfs_removexattr(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, vfs_removexattr);
 	if (!(int)hook_ret(ctx, arg_removexattr_ret))
 		on_attribute(hook_arg(ctx, arg_removexattr_dentry));
 	return 0;
 }
 
 /* setxattr of a POSIX ACL -> vfs_set_acl since 6.2; before it was an extended attribute like others. */
+STAND_IN("fexit/vfs_set_acl", vfs_set_acl)
 SEC("fexit/vfs_set_acl")
 int BPF_PROG(vfs_set_acl, void *idmap, struct dentry *dentry, const char *name, void *acl, int ret)
 {
+	OWN_STACK(ctx, vfs_set_acl);
 	if (!ret)
 		on_attribute(dentry);
 	return 0;
 }
 
 /* removexattr of a POSIX ACL -> vfs_remove_acl, likewise. */
+STAND_IN("fexit/vfs_remove_acl", vfs_remove_acl)
 SEC("fexit/vfs_remove_acl")
 int BPF_PROG(vfs_remove_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
 {
+	OWN_STACK(ctx, vfs_remove_acl);
 	if (!ret)
 		on_attribute(dentry);
 	return 0;

@@ -58,33 +58,41 @@ static __always_inline struct vfsmount *noted_mount(struct dentry *dentry)
 }
 
 /* unlink -> do_unlinkat. */
+STAND_IN("fentry/security_path_unlink", note_unlink)
 SEC("fentry/security_path_unlink")
 int BPF_PROG(note_unlink, struct path *directory, struct dentry *dentry)
 {
+	OWN_STACK(ctx, note_unlink);
 	note_mount(dentry, directory->mnt);
 	return 0;
 }
 
 /* rename -> do_renameat2; both names are on one mount. */
+STAND_IN("fentry/security_path_rename", note_rename)
 SEC("fentry/security_path_rename")
 int BPF_PROG(note_rename, struct path *old_directory, struct dentry *old, struct path *new_directory)
 {
+	OWN_STACK(ctx, note_rename);
 	note_mount(old, new_directory->mnt);
 	return 0;
 }
 
 /* link -> do_linkat. */
+STAND_IN("fentry/security_path_link", note_link)
 SEC("fentry/security_path_link")
 int BPF_PROG(note_link, struct dentry *old, struct path *directory, struct dentry *dentry)
 {
+	OWN_STACK(ctx, note_link);
 	note_mount(dentry, directory->mnt);
 	return 0;
 }
 
 /* symlink -> do_symlinkat. */
+STAND_IN("fentry/security_path_symlink", note_symlink)
 SEC("fentry/security_path_symlink")
 int BPF_PROG(note_symlink, struct path *directory, struct dentry *dentry)
 {
+	OWN_STACK(ctx, note_symlink);
 	note_mount(dentry, directory->mnt);
 	return 0;
 }
@@ -206,11 +214,13 @@ int BPF_PROG(d_move, struct dentry *dentry, struct dentry *target)
 }
 
 /* vfs_rename with RENAME_EXCHANGE -> d_exchange, likewise: two moves. */
+STAND_IN("fentry/d_exchange", d_exchange)
 SEC("fentry/d_exchange")
 int BPF_PROG(d_exchange, struct dentry *first, struct dentry *second)
 {
 	__u64 mnt = (__u64)noted_mount(first);
 
+	OWN_STACK(ctx, d_exchange);
 	on_move(plain(first), plain(second), mnt);
 	on_move(plain(second), plain(first), mnt);
 	return 0;
@@ -238,27 +248,33 @@ static __always_inline void on_name(struct dentry *dentry)
 }
 
 /* link, linkat -> vfs_link; 0 = done. Its new dentry moved when the id map came in the middle (5.12). */
+STAND_IN("fexit/vfs_link", vfs_link)
 SEC("fexit/vfs_link")
 int vfs_link(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, vfs_link);
 	if (!(int)hook_ret(ctx, arg_link_ret))
 		on_name(hook_arg(ctx, arg_link_dentry));
 	return 0;
 }
 
 /* symlink, symlinkat -> vfs_symlink; 0 = done. */
+STAND_IN("fexit/vfs_symlink", vfs_symlink)
 SEC("fexit/vfs_symlink")
 int vfs_symlink(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, vfs_symlink);
 	if (!(int)hook_ret(ctx, arg_symlink_ret))
 		on_name(hook_arg(ctx, arg_symlink_dentry));
 	return 0;
 }
 
 /* mknod of a regular file -> vfs_create; open creates by another way. 0 = done. */
+STAND_IN("fexit/vfs_create", vfs_create)
 SEC("fexit/vfs_create")
 int vfs_create(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, vfs_create);
 	if (!(int)hook_ret(ctx, arg_create_ret))
 		on_name(hook_arg(ctx, arg_create_dentry));
 	return 0;

@@ -37,9 +37,11 @@ static __always_inline void stream_moved(struct sock *sk, struct msghdr *message
 }
 
 /* sendmsg and its like, splice, io_uring -> here, under the socket's lock; the result is the bytes taken. */
+STAND_INS("fexit/tcp_sendmsg_locked", tcp_sent)
 SEC("fexit/tcp_sendmsg_locked")
 int BPF_PROG(tcp_sent, struct sock *sk, struct msghdr *message, size_t size, int ret)
 {
+	OWN_STACK(ctx, tcp_sent);
 	stream_moved(sk, message, ret, KF_TX);
 	return 0;
 }
@@ -51,11 +53,13 @@ int BPF_PROG(tcp_sent, struct sock *sk, struct msghdr *message, size_t size, int
 
 /* recvmsg and its like, io_uring -> here. Takes nonblock before the flags up to 5.18, and addr_len after them
  * up to some 7.x. */
+STAND_INS("fexit/tcp_recvmsg", tcp_read_by_user)
 SEC("fexit/tcp_recvmsg")
 int tcp_read_by_user(unsigned long long *ctx)
 {
 	__u64 flags = (__u64)hook_arg(ctx, arg_tcp_recv_flags);
 
+	OWN_STACK(ctx, tcp_read_by_user);
 	if (!(flags & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)))
 		stream_moved((struct sock *)ctx[0], (struct msghdr *)ctx[1],
 			     (int)hook_ret(ctx, arg_tcp_recv_ret), KF_RX);
@@ -110,16 +114,20 @@ static __always_inline void datagram_read(struct msghdr *message, __u64 size, lo
 }
 
 /* recvmsg and its like on a UDP socket -> here; see tcp_recvmsg. */
+STAND_IN("fexit/udp_recvmsg", udp_read_by_user)
 SEC("fexit/udp_recvmsg")
 int udp_read_by_user(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, udp_read_by_user);
 	datagram_read((struct msghdr *)ctx[1], ctx[2], (int)hook_ret(ctx, arg_udp_recv_ret));
 	return 0;
 }
 
+STAND_IN("fexit/udpv6_recvmsg", udp_read_by_user_v6)
 SEC("fexit/udpv6_recvmsg")
 int udp_read_by_user_v6(unsigned long long *ctx)
 {
+	OWN_STACK(ctx, udp_read_by_user_v6);
 	datagram_read((struct msghdr *)ctx[1], ctx[2], (int)hook_ret(ctx, arg_udp_recv_ret));
 	return 0;
 }

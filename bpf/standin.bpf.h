@@ -8,10 +8,19 @@
 #ifndef KFLOWD_STANDIN_H
 #define KFLOWD_STANDIN_H
 
-/* By thread and hook: which call of the function is taken care of. Ids of threads that meet here are 65,536
- * apart. */
-#define MARKS_BITS 16
-__u64 marks[1 << MARKS_BITS];
+/*
+ * Which calls are taken care of. A mark tells a call by thread, hook and where its arguments are on the
+ * stack: a thread that an interrupt stops is in two calls at once. It has one of the places of its group; one
+ * that its last entry could not take away is too old after a while.
+ */
+#define MARK_GROUPS_BITS 13
+#define MARK_PLACES	 8 /* one cache line */
+__u64 marks[1 << MARK_GROUPS_BITS][MARK_PLACES];
+
+/* In a mark: thread (of at most 4,194,304), place on the stack, time in units of 2^8 ticks. */
+#define MARK_AGE_BITS 26
+#define MARK_AGE_MAX  256 /* a minute or more */
+#define MARK_CALL     (~0ULL << MARK_AGE_BITS)
 
 enum entry {
 	ENTRY_FIRST, /* the kernel runs it first: no mark can be there yet, but an old one that was left */
@@ -19,63 +28,84 @@ enum entry {
 	ENTRY_LAST, /* takes the mark away */
 };
 
-/*
- * Whether this entry has to do the work. A call is told from others of its thread by where its arguments are
- * on the stack.
- */
+/* Whether the place is free for a mark that is made now. */
+static __always_inline bool mark_is_over(__u64 mark, __u64 now)
+{
+	return !mark || ((now - mark) & ~MARK_CALL) > MARK_AGE_MAX;
+}
+
+/* Where the mark of `call` is, else where it may be put. */
+static __always_inline __u64 *mark_of(__u64 *group, __u64 call, bool *found)
+{
+	__u64 *free = group;
+	int i;
+
+	*found = false;
+	ROLLED
+	for (i = 0; i < MARK_PLACES; i++) {
+		if (!((group[i] ^ call) & MARK_CALL)) {
+			*found = true;
+			return &group[i];
+		}
+		if (mark_is_over(group[i], call))
+			free = &group[i];
+	}
+	return free;
+}
+
+/* Whether this entry has to do the work. */
 static __always_inline bool entry_works(void *ctx, __u32 hook, enum entry entry)
 {
-	__u32 tid = bpf_get_current_pid_tgid();
-	__u64 call = (__u64)tid << 32 | low_half(ctx);
-	__u64 *mark = &marks[(tid ^ hook << 10) & ((1 << MARKS_BITS) - 1)];
+	__u64 tid = (__u32)bpf_get_current_pid_tgid(), at = low_half(ctx) >> 3 & 0xffff;
+	__u64 call = tid << 42 | at << MARK_AGE_BITS | (bpf_jiffies64() >> 8 & ~MARK_CALL);
+	__u32 group = (tid ^ at << 4 ^ hook << 7) & ((1 << MARK_GROUPS_BITS) - 1);
+	bool found;
+	__u64 *mark = mark_of(marks[group], call, &found);
 
-	if (entry != ENTRY_FIRST && *mark == call) {
+	if (entry != ENTRY_FIRST && found) {
 		if (entry == ENTRY_LAST)
 			*mark = 0;
 		return false;
 	}
 	if (entry != ENTRY_FIRST)
 		COUNT(rescued, 1);
-	*mark = entry == ENTRY_LAST ? 0 : call;
+	if (entry != ENTRY_LAST)
+		*mark = call;
 	return true;
 }
 
-/* Hooks that have stand-ins. */
-enum {
-	HOOK_do_dentry_open,
-	HOOK_fput_entry,
-	HOOK_vfs_read,
-	HOOK_vfs_write,
-	HOOK_d_delete,
-	HOOK_d_move,
-	HOOK_notify_change,
-	HOOK_kernel_read,
-	HOOK_io_read,
-	HOOK_process_fork,
-	HOOK_process_exec,
-	HOOK_process_exit,
-};
-
-#define ENTRY(section, hook, suffix, entry)                                                                  \
+#define ENTRY(section, hook, number, suffix, entry)                                                          \
 	SEC(section) int hook##suffix(unsigned long long *ctx)                                               \
 	{                                                                                                    \
-		if (entry_works(ctx, HOOK_##hook, entry))                                                    \
+		if (entry_works(ctx, number, entry))                                                         \
 			bpf_tail_call(ctx, &hook##_work, 0);                                                 \
 		return 0;                                                                                    \
 	}
 
-/* Four entries for the program `hook`, which the probe puts into the map. */
-#define STAND_INS(section, hook)                                                                             \
+/* Where the entries of `hook` find its program, which the probe puts there. */
+#define WORK(hook)                                                                                           \
 	struct {                                                                                             \
 		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                                       \
 		__uint(max_entries, 1);                                                                      \
 		__uint(key_size, sizeof(__u32));                                                             \
 		__uint(value_size, sizeof(__u32));                                                           \
-	} hook##_work SEC(".maps");                                                                          \
-	ENTRY(section, hook, _first, ENTRY_FIRST)                                                            \
-	ENTRY(section, hook, _second, ENTRY_MIDDLE)                                                          \
-	ENTRY(section, hook, _third, ENTRY_MIDDLE)                                                           \
-	ENTRY(section, hook, _last, ENTRY_LAST)
+	} hook##_work SEC(".maps");
+
+/* Two entries for a program that many threads at once do not run. */
+#define STAND_IN(section, hook) STAND_IN_NUMBERED(section, hook, __COUNTER__)
+#define STAND_IN_NUMBERED(section, hook, number)                                                             \
+	WORK(hook)                                                                                           \
+	ENTRY(section, hook, number, _first, ENTRY_FIRST)                                                    \
+	ENTRY(section, hook, number, _last, ENTRY_LAST)
+
+/* Four for one that they do. */
+#define STAND_INS(section, hook) STAND_INS_NUMBERED(section, hook, __COUNTER__)
+#define STAND_INS_NUMBERED(section, hook, number)                                                            \
+	WORK(hook)                                                                                           \
+	ENTRY(section, hook, number, _first, ENTRY_FIRST)                                                    \
+	ENTRY(section, hook, number, _second, ENTRY_MIDDLE)                                                  \
+	ENTRY(section, hook, number, _third, ENTRY_MIDDLE)                                                   \
+	ENTRY(section, hook, number, _last, ENTRY_LAST)
 
 const volatile __u8 never;
 

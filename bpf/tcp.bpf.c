@@ -301,6 +301,7 @@ static __always_inline bool tcp_is_other(struct flow *flow, struct sock *sk)
  * All that a connection sends, retransmissions included -> here, before the header is made; what is sent
  * without a socket, for one that is connecting or gone, is not of a flow.
  */
+STAND_INS("fentry/__tcp_transmit_skb", tcp_transmit)
 SEC("fentry/__tcp_transmit_skb")
 int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
 {
@@ -308,6 +309,7 @@ int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
 	struct kf_way *way;
 	__u8 flags;
 
+	OWN_STACK(ctx, tcp_transmit);
 	if (!running)
 		return 0;
 	if (flow && ((flow->over && sk->__sk_common.skc_state == TCP_SYN_SENT) || tcp_is_other(flow, sk))) {
@@ -396,19 +398,23 @@ static __always_inline void tcp_received(struct sock *sk, struct sk_buff *skb)
 
 /* All packets of an established connection, from the network or the backlog -> tcp_v4_do_rcv or tcp_v6_do_rcv
  * -> here. */
+STAND_INS("fentry/tcp_rcv_established", tcp_received_established)
 SEC("fentry/tcp_rcv_established")
 int BPF_PROG(tcp_received_established, struct sock *sk, struct sk_buff *skb)
 {
+	OWN_STACK(ctx, tcp_received_established);
 	tcp_received(sk, skb);
 	return 0;
 }
 
 /* The same in all other states; the first one of a server's connection comes through tcp_child_process. */
+STAND_IN("fentry/tcp_rcv_state_process", tcp_received_other)
 SEC("fentry/tcp_rcv_state_process")
 int BPF_PROG(tcp_received_other, struct sock *sk, struct sk_buff *skb)
 {
 	struct flow *flow;
 
+	OWN_STACK(ctx, tcp_received_other);
 	if (sk->__sk_common.skc_state == TCP_LISTEN)
 		return 0;
 	flow = flow_find(sk);
@@ -420,12 +426,14 @@ int BPF_PROG(tcp_received_other, struct sock *sk, struct sk_buff *skb)
 
 /* accept, accept4, io_uring -> inet_accept -> here: the result is the connection's socket. The owner of the
  * flow is who accepts. Takes (sk, flags, err, kern) up to 6.9, (sk, arg) since. */
+STAND_IN("fexit/inet_csk_accept", tcp_accept)
 SEC("fexit/inet_csk_accept")
 int tcp_accept(unsigned long long *ctx)
 {
 	struct sock *sk = (void *)hook_ret(ctx, arg_accept_ret);
 	struct flow *flow;
 
+	OWN_STACK(ctx, tcp_accept);
 	if (!running || !sk)
 		return 0;
 	flow = flow_find(sk);
@@ -447,11 +455,13 @@ int tcp_accept(unsigned long long *ctx)
 
 /* The end of the connection, whoever brings it about -> here. What no process has any more may still answer
  * with a reset, and ends when the socket is freed; what nobody has accepted waits for its owner. */
+STAND_IN("fentry/tcp_done", tcp_over)
 SEC("fentry/tcp_done")
 int BPF_PROG(tcp_over, struct sock *sk)
 {
 	struct flow *flow = flow_find(sk);
 
+	OWN_STACK(ctx, tcp_over);
 	if (!running || !flow || flow->over)
 		return 0;
 	tcp_refresh(flow, sk);
@@ -465,11 +475,13 @@ int BPF_PROG(tcp_over, struct sock *sk)
 
 /* connect to no address, close with unread data or without linger -> here, which clears the kernel's counters
  * and may send a reset after this. The flow ends with the socket, or when it connects anew. */
+STAND_IN("fentry/tcp_disconnect", tcp_disconnected)
 SEC("fentry/tcp_disconnect")
 int BPF_PROG(tcp_disconnected, struct sock *sk)
 {
 	struct flow *flow = flow_find(sk);
 
+	OWN_STACK(ctx, tcp_disconnected);
 	if (!running || !flow || flow->over)
 		return 0;
 	tcp_refresh(flow, sk);

@@ -225,11 +225,13 @@ static __always_inline void udp_sent(struct sk_buff *skb, struct inet_cork *cork
 
 /* sendmsg and its like, IPv6 sockets that send to IPv4 included, corked or not -> here, once per datagram;
  * the addresses are chosen, the headers not yet written. */
+STAND_INS("fentry/udp_send_skb", udp_send)
 SEC("fentry/udp_send_skb")
 int BPF_PROG(udp_send, struct sk_buff *skb, struct flowi4 *fl4, struct inet_cork *cork)
 {
 	struct datagram d = {};
 
+	OWN_STACK(ctx, udp_send);
 	if (!running || skb->sk->sk_protocol != IPPROTO_UDP)
 		return 0;
 	d.key.family = AF_INET;
@@ -242,11 +244,13 @@ int BPF_PROG(udp_send, struct sk_buff *skb, struct flowi4 *fl4, struct inet_cork
 }
 
 /* The same of IPv6. */
+STAND_IN("fentry/udp_v6_send_skb", udp_send_v6)
 SEC("fentry/udp_v6_send_skb")
 int BPF_PROG(udp_send_v6, struct sk_buff *skb, struct flowi6 *fl6, struct inet_cork *cork)
 {
 	struct datagram d = {};
 
+	OWN_STACK(ctx, udp_send_v6);
 	if (!running || skb->sk->sk_protocol != IPPROTO_UDP)
 		return 0;
 	d.key.family = AF_INET6;
@@ -283,12 +287,14 @@ static __noinline void udp_heads(__u64 head, __u16 network, __u16 transport, boo
 
 /* recvmsg and its like -> here, when the reader takes a datagram out of the queue; a negative length is a
  * look (MSG_PEEK) or an error. */
+STAND_INS("fentry/skb_consume_udp", udp_receive)
 SEC("fentry/skb_consume_udp")
 int BPF_PROG(udp_receive, struct sock *sk, struct sk_buff *skb, int len)
 {
 	bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	struct datagram d = {};
 
+	OWN_STACK(ctx, udp_receive);
 	if (!running || len < 0 || sk->sk_protocol != IPPROTO_UDP)
 		return 0;
 	udp_heads((__u64)skb->head, skb->network_header, skb->transport_header, v4, &d);

@@ -54,17 +54,21 @@ static __always_inline void unix_sent(struct socket *socket, struct msghdr *mess
 }
 
 /* sendmsg and its like on a datagram socket -> here; the result is the bytes sent. */
+STAND_IN("fexit/unix_dgram_sendmsg", unix_dgram_sent)
 SEC("fexit/unix_dgram_sendmsg")
 int BPF_PROG(unix_dgram_sent, struct socket *socket, struct msghdr *message, size_t len, int ret)
 {
+	OWN_STACK(ctx, unix_dgram_sent);
 	unix_sent(socket, message, ret);
 	return 0;
 }
 
 /* The same on a stream. */
+STAND_IN("fexit/unix_stream_sendmsg", unix_stream_sent)
 SEC("fexit/unix_stream_sendmsg")
 int BPF_PROG(unix_stream_sent, struct socket *socket, struct msghdr *message, size_t len, int ret)
 {
+	OWN_STACK(ctx, unix_stream_sent);
 	unix_sent(socket, message, ret);
 	return 0;
 }

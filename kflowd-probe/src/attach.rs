@@ -47,7 +47,8 @@ pub(crate) enum Part {
 }
 
 /// A typed program that has stand-ins (bpf/standin.bpf.h) has entries, whose names are its own and one of these, in the
-/// order in which the kernel is to run them, and a map where they find it. Used where the kernel preempts itself.
+/// order in which the kernel is to run them, and a map where they find it; not all have those in the middle. Used where
+/// the kernel preempts itself.
 const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
 const WORK: &str = "_work";
 
@@ -311,6 +312,8 @@ impl Attachments {
             object.maps_mut().find(|m| m.name() == map_name.as_str()).ok_or("no map for its entries")?;
         map.update(&0u32.to_ne_bytes(), &work.to_ne_bytes(), MapFlags::ANY).map_err(|e| format!("{e:#}"))?;
         let [first, others @ ..] = ENTRIES.map(|entry| format!("{name}{entry}"));
+        let others: Vec<_> =
+            others.iter().filter(|entry| object.progs().any(|p| p.name() == entry.as_str())).collect();
         // Of a function the kernel runs last attached first (kernel/bpf/trampoline.c: __bpf_trampoline_link_prog), of a
         // tracepoint first attached first (kernel/tracepoint.c: func_add).
         if tracepoint {
