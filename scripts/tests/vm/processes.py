@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from kflowd import Kflowd, find
-from tests import main, test
+from tests import kernel, main, test
 
 CAP_BPF = 1 << 39
 
@@ -27,10 +27,6 @@ def processes(name):
         except OSError:
             pass
     return sorted(found)
-
-
-def kernel():
-    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
 @test

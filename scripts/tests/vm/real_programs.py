@@ -10,7 +10,7 @@ import strace
 from kflowd import Kflowd, find
 from oracle import Oracle
 from sums import READ, WRITTEN
-from tests import Tally, fresh, is_chosen
+from tests import Tally, fresh, is_chosen, kernel
 
 LOGS = pathlib.Path("/run/strace")
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C", "LC_ALL": "C", "TZ": "UTC0", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -221,7 +221,7 @@ def fio(case):
         "fixed": "ioengine=io_uring\niodepth=8\nfixedbufs=1\nregisterfiles=1\ndirect=1",
         "polled": "ioengine=io_uring\niodepth=4\nsqthread_poll=1\nregisterfiles=1",
     }
-    if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 0):
+    if kernel() < (6, 0):
         del jobs["fixed"]
         case.notes.append("without direct reads by io_uring: those that its worker finishes at once are not seen here")
     size = 1 << 20

@@ -10,7 +10,7 @@ import threading
 
 import ledger
 from kflowd import Kflowd, find
-from tests import main, test
+from tests import kernel, main, test
 
 LOOPBACK = "127.0.0.1"
 # (tgid) of this program: it owns every flow that no child has made.
@@ -328,7 +328,7 @@ def many_at_once_and_many_in_a_row(_):
     clients = sorted(record["SockLocalPort"] for record in find(tcp, SockRole="CLIENT", SockRemotePort=port))
     servers = sorted(record["SockRemotePort"] for record in find(tcp, SockRole="SERVER", SockLocalPort=port))
     # Before 5.12 the kernel skips runs of a hook that interrupts itself, and does not tell how many: up to 1 %.
-    untold = len(local) // 100 if tuple(map(int, os.uname().release.split(".")[:2])) < (5, 12) else 0
+    untold = len(local) // 100 if kernel() < (5, 12) else 0
     for name, found in (("clients", clients), ("servers", servers)):
         assert len(found) == len(set(found)) and set(found) <= set(local), f"{name} twice or of others"
         assert len(found) >= len(local) - untold, f"{len(found)} of {len(local)} {name}"

@@ -1,5 +1,6 @@
 """The registry of tests of a file, and how they are run and reported."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -23,6 +24,11 @@ def fresh(name, root=DIRECTORY):
     subprocess.run(["rm", "-rf", directory], check=True)
     directory.mkdir(parents=True)
     return directory
+
+
+def kernel():
+    """Version of the running kernel: (major, minor)."""
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
 class Tally:
