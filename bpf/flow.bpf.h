@@ -57,10 +57,9 @@ struct flow {
 	__u32 slot;    /* where this is in `flow_slots` */
 	__s32 holders; /* who works on it besides the holder of the socket's lock */
 	__u32 fence;   /* see FLOW_FENCE */
-	/* TCP: counts of the tcp_sock that are in the record, and segs_in at the last packet. */
+	/* TCP: counts of the tcp_sock that are in the record. */
 	__u32 segs_noted[2];
-	__u32 data_noted;
-	__u32 segs_in;
+	__u32 data_noted[2];
 	__u32 tail_len;
 	/* Not bits of one word: each has a writer of its own. */
 	__u8 own;     /* kflowd's own: counted by nobody, never sent */

@@ -99,8 +99,9 @@ static __noinline struct flow *flow_begin(void)
 	__builtin_memset(&flow->record, 0, sizeof(flow->record));
 	__builtin_memset(&flow->told, 0, sizeof(flow->told));
 	flow->slot = number;
-	flow->events = flow->segs_in = flow->tail_len = 0;
-	flow->data_noted = flow->segs_noted[KF_TX] = flow->segs_noted[KF_RX] = 0;
+	flow->events = flow->tail_len = 0;
+	flow->segs_noted[KF_TX] = flow->segs_noted[KF_RX] = 0;
+	flow->data_noted[KF_TX] = flow->data_noted[KF_RX] = 0;
 	flow->capture = flow->streaming[KF_TX] = flow->streaming[KF_RX] = 0;
 	flow->own = flow->orphan = flow->over = flow->is_long = 0;
 	flow->record.head.kind = KF_KIND_FLOW;

@@ -7,6 +7,7 @@
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
+#define TCP_PSH 0x08
 #define TCP_ACK 0x10
 #define TCP_ECE 0x40
 #define TCP_CWR 0x80
@@ -30,7 +31,7 @@ struct tcp_facts {
 	__u64 bytes_acked;
 	__u64 bytes_retrans;
 	__u32 segs[2];
-	__u32 data_segs_out;
+	__u32 data_segs[2];
 	__u32 total_retrans;
 	__u32 dsack_dups;
 	__u32 reord_seen;
@@ -49,7 +50,8 @@ static __always_inline void tcp_read(bool direct, struct tcp_sock *tp, struct tc
 	out->bytes_retrans = GET(direct, tp, bytes_retrans);
 	out->segs[KF_TX] = GET(direct, tp, segs_out);
 	out->segs[KF_RX] = GET(direct, tp, segs_in);
-	out->data_segs_out = GET(direct, tp, data_segs_out);
+	out->data_segs[KF_TX] = GET(direct, tp, data_segs_out);
+	out->data_segs[KF_RX] = GET(direct, tp, data_segs_in);
 	out->total_retrans = GET(direct, tp, total_retrans);
 	out->dsack_dups = GET(direct, tp, dsack_dups);
 	out->reord_seen = GET(direct, tp, reord_seen);
@@ -68,10 +70,12 @@ static __always_inline void tcp_note(struct flow *flow, struct tcp_facts *facts)
 	/* The kernel's counts have 32 bits. */
 	record->ways[KF_TX].packets += facts->segs[KF_TX] - flow->segs_noted[KF_TX];
 	record->ways[KF_RX].packets += facts->segs[KF_RX] - flow->segs_noted[KF_RX];
-	record->ways[KF_TX].data_packets += facts->data_segs_out - flow->data_noted;
+	record->ways[KF_TX].data_packets += facts->data_segs[KF_TX] - flow->data_noted[KF_TX];
+	record->ways[KF_RX].data_packets += facts->data_segs[KF_RX] - flow->data_noted[KF_RX];
 	flow->segs_noted[KF_TX] = facts->segs[KF_TX];
 	flow->segs_noted[KF_RX] = facts->segs[KF_RX];
-	flow->data_noted = facts->data_segs_out;
+	flow->data_noted[KF_TX] = facts->data_segs[KF_TX];
+	flow->data_noted[KF_RX] = facts->data_segs[KF_RX];
 	record->ways[KF_TX].bytes = facts->bytes_sent;
 	record->bytes_acked = facts->bytes_acked;
 	record->bytes_retrans = facts->bytes_retrans;
@@ -145,6 +149,25 @@ static __noinline void way_flags(struct kf_way *way, __u8 flags, __u32 packets)
 	}
 }
 
+/* The same of packets that the kernel handles as one: only the first has CWR, only the last has FIN and PSH
+ * (net/ipv4/tcp_offload.c). */
+static __noinline void way_flags_joined(struct kf_way *way, __u8 flags, __u32 packets)
+{
+	__u8 middle = flags & ~(TCP_FIN | TCP_PSH);
+
+	if (packets > 1 && flags & TCP_CWR) {
+		way_flags(way, middle, 1);
+		flags &= ~TCP_CWR;
+		middle &= ~TCP_CWR;
+		packets--;
+	}
+	if (packets > 1 && flags != middle) {
+		way_flags(way, middle, packets - 1);
+		packets = 1;
+	}
+	way_flags(way, flags, packets);
+}
+
 /* The packets that a server's kernel exchanged before there was a socket; `seen` others came since. */
 static __always_inline void tcp_count_handshake(struct flow *flow, struct tcp_sock *tp, __u32 seen)
 {
@@ -170,7 +193,7 @@ static __always_inline void tcp_identity(struct kf_flow *record, struct sock *sk
 
 /* What the kernel has counted before is not of this flow, but the `seen` packets that are about to be
  * counted. */
-static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk, __u32 seen)
+static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk, __u32 seen, bool data)
 {
 	struct kf_flow *record = &flow->record;
 	struct tcp_facts facts;
@@ -178,7 +201,8 @@ static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk, _
 	tcp_read(false, (struct tcp_sock *)sk, &facts);
 	flow->segs_noted[KF_TX] = facts.segs[KF_TX];
 	flow->segs_noted[KF_RX] = facts.segs[KF_RX] - seen;
-	flow->data_noted = facts.data_segs_out;
+	flow->data_noted[KF_TX] = facts.data_segs[KF_TX];
+	flow->data_noted[KF_RX] = facts.data_segs[KF_RX] - (data ? seen : 0);
 	tcp_note(flow, &facts);
 	flow->told.ways[KF_TX].bytes = record->ways[KF_TX].bytes;
 	flow->told.bytes_acked = record->bytes_acked;
@@ -189,9 +213,10 @@ static __always_inline void tcp_begin_told(struct flow *flow, struct sock *sk, _
 	flow->told.packets_drop = record->packets_drop;
 }
 
-/* A flow of the socket that nobody knows yet and nobody owns; `seen` is 1 in the hook of a received packet.
- */
-static __always_inline struct flow *tcp_prepare(struct sock *sk, __u32 state, __u64 cookie, __u32 seen)
+/* A flow of the socket that nobody knows yet and nobody owns; `seen` packets, with data or not, are about to
+ * be counted. */
+static __always_inline struct flow *tcp_prepare(struct sock *sk, __u32 state, __u64 cookie, __u32 seen,
+						bool data)
 {
 	struct flow *flow;
 
@@ -207,7 +232,7 @@ static __always_inline struct flow *tcp_prepare(struct sock *sk, __u32 state, __
 	if (state == TCP_SYN_RECV)
 		tcp_count_handshake(flow, (struct tcp_sock *)sk, seen);
 	else
-		tcp_begin_told(flow, sk, seen);
+		tcp_begin_told(flow, sk, seen, data);
 	flow->orphan = 1;
 	flow_choose(flow);
 	return flow;
@@ -232,7 +257,7 @@ __noinline int tcp_make(__u64 address, __u64 cookie, __u64 task)
 {
 	struct sock *sk = (void *)address;
 	__u32 state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	struct flow *flow = tcp_prepare(sk, state, cookie, 0);
+	struct flow *flow = tcp_prepare(sk, state, cookie, 0, false);
 
 	if (!flow)
 		return 0;
@@ -246,10 +271,10 @@ __noinline int tcp_make(__u64 address, __u64 cookie, __u64 task)
 }
 
 /* The same for the hooks of received packets, which run for nobody: small, as each has a copy. */
-__noinline int tcp_make_orphan(__u64 address, __u64 cookie)
+__noinline int tcp_make_orphan(__u64 address, __u64 cookie, __u32 seen, __u32 bytes)
 {
 	struct sock *sk = (void *)address;
-	struct flow *flow = tcp_prepare(sk, BPF_CORE_READ(sk, __sk_common.skc_state), cookie, 1);
+	struct flow *flow = tcp_prepare(sk, BPF_CORE_READ(sk, __sk_common.skc_state), cookie, seen, bytes);
 
 	return flow ? tcp_enter(flow, address) : 0;
 }
@@ -270,7 +295,7 @@ static __noinline struct flow *tcp_begin(struct sock *sk)
 	return flow_numbered(tcp_make(plain(sk), socket_cookie(sk), 0));
 }
 
-/* Flags as they will be in the header: two are decided on the way. */
+/* Flags as they will be in the header: three are decided on the way. */
 static __always_inline __u8 tcp_flags_sent(struct sock *sk, struct sk_buff *skb)
 {
 	__u8 flags = TCP_CB(skb, tcp_flags);
@@ -279,6 +304,8 @@ static __always_inline __u8 tcp_flags_sent(struct sock *sk, struct sk_buff *skb)
 
 	if (!tp || flags & TCP_SYN)
 		return flags;
+	if (TCP_CB(skb, tcp_gso_segs) > 1)
+		flags |= TCP_PSH;
 	ecn = tp->ecn_flags;
 	if (!(ecn & ECN_OK))
 		return flags;
@@ -322,7 +349,7 @@ int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
 		return 0;
 	way = &flow->record.ways[KF_TX];
 	flags = tcp_flags_sent(sk, skb);
-	way_flags(way, flags, TCP_CB(skb, tcp_gso_segs));
+	way_flags_joined(way, flags, TCP_CB(skb, tcp_gso_segs));
 	way->ifindex = sk->sk_dst_cache->dev->ifindex;
 	way_times(way, bpf_ktime_get_boot_ns());
 	flow_event(flow);
@@ -348,46 +375,27 @@ static __always_inline __u32 skb_segments(struct sk_buff *skb)
 	return segments ? segments : 1;
 }
 
-/* The kernel has just counted the packet's segments, and if no other packet waits, they are what came since.
- */
-static __always_inline __u32 tcp_segments(struct flow *flow, struct sock *sk, struct sk_buff *skb)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	__u32 segments, before = flow->segs_in;
-
-	if (!tp)
-		return 1;
-	segments = tp->segs_in;
-	flow->segs_in = segments;
-	return segments - before == 1 ? 1 : skb_segments(skb);
-}
-
 static __always_inline void tcp_received(struct sock *sk, struct sk_buff *skb)
 {
 	struct flow *flow = flow_find(sk);
-	__u32 packets = 1, bytes;
+	__u8 flags = TCP_CB(skb, tcp_flags);
+	__u32 bytes = TCP_CB(skb, end_seq) - TCP_CB(skb, seq) - (flags & TCP_FIN) - !!(flags & TCP_SYN);
+	__u32 segments = skb_segments(skb);
 	struct kf_way *way;
 	bool v4;
-	__u8 flags;
 
 	if (!running)
 		return;
 	if (!flow)
-		flow = flow_numbered(tcp_make_orphan(plain(sk), socket_cookie(sk)));
+		flow = flow_numbered(tcp_make_orphan(plain(sk), socket_cookie(sk), segments, bytes));
 	if (!flow || flow->own)
 		return;
 	if (!flow->record.cookie)
 		flow->record.cookie = socket_cookie(sk); /* older than kflowd */
 	way = &flow->record.ways[KF_RX];
-	flags = TCP_CB(skb, tcp_flags);
 	v4 = skb->protocol == bpf_htons(ETH_P_IP);
-	bytes = TCP_CB(skb, end_seq) - TCP_CB(skb, seq) - (flags & TCP_FIN) - !!(flags & TCP_SYN);
-	packets = tcp_segments(flow, sk, skb);
-	if (bytes) {
-		way->data_packets += packets;
-		way->bytes += bytes;
-	}
-	way_flags(way, flags, packets);
+	way->bytes += bytes;
+	way_flags_joined(way, flags, segments);
 	if (v4 ? TCP_CB(skb, header.h4.frag_max_size) : TCP_CB(skb, header.h6.frag_max_size))
 		flow->record.packets_frag++;
 	count_ttl(&flow->record, skb, v4);

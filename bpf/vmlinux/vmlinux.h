@@ -399,6 +399,7 @@ struct tcp_sock {
 	u32 snd_nxt;
 	u32 write_seq;
 	u32 copied_seq;
+	u32 data_segs_in;
 	u32 data_segs_out;
 	u64 bytes_sent;
 	u64 bytes_acked;
