@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 
 import calls
 import ledger
@@ -13,6 +14,7 @@ from tests import main, test
 
 SESSIONS_MAX = 65536
 LONG_TAILS_MAX = 4096
+FLOWS_MAX = 24576
 MARK = "…/"
 # For the many records that a stop then sends.
 STOP_SECONDS = 120
@@ -52,6 +54,25 @@ def session_map_is_full(directory):
     changed = sum(map(int, re.findall(rb'"File": "f\d+".*?"ATTRIB": (\d+)', output.read_bytes())))
     lost = stages["Kernel"]["LostMapFull"]
     assert lost >= number - SESSIONS_MAX and changed + lost == number, (changed, lost, stages)
+
+
+@test
+def flow_map_is_full(directory):
+    """One socket with more peers than there is room for: what finds no place is counted, each datagram."""
+    number = FLOWS_MAX + 1000
+    output = directory.with_suffix(".json")
+    with to_a_file(output, "-t", "3600,7200") as k, socket.socket(type=socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        local = one.getsockname()[1]
+        for index in range(number):
+            one.sendto(b"x" * 10, (f"127.1.{index >> 8}.{index & 255}", 9))
+        k.process.send_signal(signal.SIGTERM)
+        k.process.wait(STOP_SECONDS)
+        kernel = ledger.parse(k.stop(losses=["Kernel.LostMapFull"]).stderr)["Kernel"]
+    records = re.findall(rb'"SockLocalPort": %d,.*?"SockTxPackets": (\d+)' % local, output.read_bytes())
+    assert FLOWS_MAX - 100 <= len(records) <= FLOWS_MAX and set(records) == {b"1"}, len(records)
+    assert len(records) + kernel["LostMapFull"] == number, (len(records), kernel)
+    assert kernel["FlowsOpened"] == kernel["FlowsClosed"], kernel
 
 
 @test
