@@ -10,7 +10,7 @@ import time
 import ledger
 from capture import capture, packets
 from kflowd import Kflowd, find
-from networks import ADDRESSES, LEFT, RIGHT, harm, inside, network, two_hosts
+from networks import ADDRESSES, LEFT, RIGHT, ROUTER, harm, inside, network, two_hosts
 from tests import main, test
 
 HARM = {
@@ -23,6 +23,8 @@ HARM = {
 }
 ASKED, ANSWERED = 150_000, 60_000
 PORT = 7100
+# From Linux's headers; Python's socket module lacks them.
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
 
 
 def receive(connection, count):
@@ -216,6 +218,33 @@ def handshakes_that_get_lost(directory):
         for role, records, sent, received in both_ends(result, client, server, packets(left), packets(right)):
             skipped += check_capture(f"{role} of {port}", records, sent, received)
     ledger.flows_close(result, skipped)
+
+
+@test
+def fragments_and_unread_data(directory):
+    """A link with a smaller MTU behind the router, which may cut; and data that nobody reads."""
+    size = 20_000
+    with two_hosts(), Kflowd() as k, capture(RIGHT, "eth0", directory / "right"):
+        inside(ROUTER, "ip", "link", "set", f"to-{RIGHT}"[:15], "mtu", "600")
+        with network(RIGHT):
+            listener = socket.create_server((ADDRESSES[RIGHT][0], 7250))
+        with network(LEFT):
+            client = socket.socket()
+        client.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+        client.connect((ADDRESSES[RIGHT][0], 7250))
+        server = listener.accept()[0]
+        client.sendall(b"x" * size)
+        receive(server, size)
+        client.sendall(b"unread")
+        local = client.getsockname()[1]
+        quiet(((LEFT, local), (RIGHT, 7250)))
+        result = k.stop(losses=ledger.COUNTED)
+    # Of what was cut only the first part has ports.
+    cut = [p for p in packets(directory / "right") if p.fragment and p.source[1] == local]
+    (record,) = find(result.records, SockRole="SERVER", SockLocalPort=7250)
+    assert len(cut) >= size // 1460 and record["SockRxPacketsFrag"] == len(cut), (record, len(cut))
+    assert record["SockRxPacketsQueued"] == 1 and record["SockRxBytes"] == size + 6, record
+    ledger.flows_close(result)
 
 
 @test
