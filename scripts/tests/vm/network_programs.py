@@ -1,46 +1,16 @@
 #!/usr/bin/env python3
 """Real programs on the network: what they tell of their own connections and what the records say."""
 
-import contextlib
 import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
-import time
 
 import ledger
 from kflowd import Kflowd, find
+from servers import LOOPBACK, output, server
 from tests import main, test
-
-LOOPBACK = "127.0.0.1"
-ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": "/root"}
-
-
-def output(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT).stdout
-
-
-def answers(port):
-    with socket.socket() as one:
-        return one.connect_ex((LOOPBACK, port)) == 0
-
-
-@contextlib.contextmanager
-def server(port, *command):
-    """A program that listens on a TCP port of loopback."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-    try:
-        for _ in range(600):
-            if answers(port):
-                break
-            assert process.poll() is None, f"{command[0]} has ended with {process.returncode}"
-            time.sleep(0.1)
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def total(records, key):

@@ -55,7 +55,25 @@ impl Chunk {
             Self::Data(left) if count == left => Some(Self::DataEnd { cr: false }),
             // Capture ends with the write of a program, which is most often a chunk with its line end.
             Self::Data(left) if count - left == 2 => Some(Self::START),
+            // Or the last one with the end of the body behind it.
+            Self::Data(left) if count - left == b"\r\n0\r\n\r\n".len() as u64 => Some(Self::End),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_within_a_chunk_or_up_to_the_end_of_a_write_keeps_the_boundaries() {
+        let body = Chunk::Data(100);
+        assert_eq!(body.behind_gap(40), Some(Chunk::Data(60)));
+        assert_eq!(body.behind_gap(100), Some(Chunk::DataEnd { cr: false }));
+        assert_eq!(body.behind_gap(102), Some(Chunk::START));
+        assert_eq!(body.behind_gap(107), Some(Chunk::End));
+        assert_eq!(body.behind_gap(103), None);
+        assert_eq!(Chunk::START.behind_gap(1), None);
     }
 }

@@ -349,6 +349,7 @@ impl Half {
             State::Chunked(chunk) => {
                 self.finish(true, None, shared, emit);
                 match chunk.behind_gap(count) {
+                    Some(Chunk::End) => self.state = State::Head,
                     Some(chunk) => self.state = State::Chunked(chunk),
                     None => self.missing(count, time, shared, emit),
                 }
