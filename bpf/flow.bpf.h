@@ -19,6 +19,8 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
+#define RCV_SHUTDOWN 1
+
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT	2
 #define TCP_SYN_RECV	3
@@ -67,6 +69,7 @@ struct flow {
 	__u8 over;    /* the connection is over, its counters are final */
 	__u8 is_long; /* the tail is in long_tails */
 	__u8 capture; /* its payload is wanted */
+	__u8 joined;  /* TCP: older than kflowd */
 	/* Streams: bytes that the application moved, and sequence number behind them. */
 	__u8 streaming[2];
 	__u32 seq[2];

@@ -82,6 +82,16 @@ static __noinline void flow_own(struct flow *flow, struct task_struct *task)
 	flow->tail_len = tail_name(flow->tail, len, KF_TAG_PARENT_NAME, program->parent, program->parent_len);
 }
 
+/* A connection that is over may have payload that is wanted and that its process has still to read. */
+static __always_inline bool flow_is_unread(struct flow *flow, struct sock *sk)
+{
+	struct tcp_sock *tp = (void *)sk;
+	__u32 fin = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown) & RCV_SHUTDOWN;
+
+	return flow->capture && flow->record.protocol == IPPROTO_TCP &&
+	       BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq) > fin;
+}
+
 /* Takes a free slot and empties it; NULL when there is none, which is counted as the event's loss. */
 static __noinline struct flow *flow_begin(void)
 {
@@ -103,7 +113,7 @@ static __noinline struct flow *flow_begin(void)
 	flow->segs_noted[KF_TX] = flow->segs_noted[KF_RX] = 0;
 	flow->data_noted[KF_TX] = flow->data_noted[KF_RX] = 0;
 	flow->capture = flow->streaming[KF_TX] = flow->streaming[KF_RX] = 0;
-	flow->own = flow->orphan = flow->over = flow->is_long = 0;
+	flow->own = flow->orphan = flow->over = flow->is_long = flow->joined = 0;
 	flow->record.head.kind = KF_KIND_FLOW;
 	flow->record.open_time = bpf_ktime_get_boot_ns();
 	return flow;

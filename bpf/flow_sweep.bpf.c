@@ -41,7 +41,8 @@ static __always_inline __u32 flow_due(struct flow *flow, __u64 now)
 		return KF_CAUSE_STOP;
 	if (socket_is_gone(flow))
 		return KF_CAUSE_CLOSE;
-	if (flow->over && !flow->orphan && quiet > (__s64)RESET_GRACE_NS)
+	if (flow->over && !flow->orphan && quiet > (__s64)RESET_GRACE_NS &&
+	    !flow_is_unread(flow, (void *)flow->sk))
 		return KF_CAUSE_CLOSE;
 	if (flow->events == flow->told.events && !udp)
 		return 0;

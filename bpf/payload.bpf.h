@@ -56,7 +56,9 @@ static __always_inline struct scratch *payload_begin(struct flow *flow, __u32 wa
 	record->open_time = of->open_time;
 	record->offset = offset;
 	record->len = len;
-	record->flags = of->protocol == IPPROTO_TCP ? 0 : KF_PAYLOAD_DATAGRAM;
+	record->flags = of->protocol != IPPROTO_TCP ? KF_PAYLOAD_DATAGRAM
+			: flow->joined		    ? KF_PAYLOAD_JOINED
+						    : 0;
 	__builtin_memcpy(record->local, of->local, sizeof(record->local));
 	__builtin_memcpy(record->remote, of->remote, sizeof(record->remote));
 	record->local_port = of->local_port;

@@ -195,6 +195,7 @@ struct kf_flow {
 
 /* kf_payload.flags */
 #define KF_PAYLOAD_DATAGRAM 0x1 /* a message of its own, not a piece of a stream */
+#define KF_PAYLOAD_JOINED   0x2 /* the connection is older than kflowd: its first bytes were not seen */
 
 /*
  * Body of PAYLOAD: what one call sent or received, or the beginning of it. Tail: PAYLOAD. Records of one

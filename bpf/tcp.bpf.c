@@ -233,6 +233,7 @@ static __always_inline struct flow *tcp_prepare(struct sock *sk, __u32 state, __
 		tcp_count_handshake(flow, (struct tcp_sock *)sk, seen);
 	else
 		tcp_begin_told(flow, sk, seen, data);
+	flow->joined = state != TCP_SYN_RECV && state != TCP_SYN_SENT;
 	flow->orphan = 1;
 	flow_choose(flow);
 	return flow;
@@ -454,7 +455,7 @@ int tcp_accept(unsigned long long *ctx)
 		flow_own(flow, (void *)bpf_get_current_task());
 		flow->orphan = 0;
 		FLOW_FENCE(flow); /* who ends a flow sets `over` and then looks for orphans */
-		if (flow->over)
+		if (flow->over && !flow_is_unread(flow, sk))
 			flow_end(flow->slot, KF_CAUSE_CLOSE);
 	}
 	flow_put(flow);
@@ -462,7 +463,8 @@ int tcp_accept(unsigned long long *ctx)
 }
 
 /* The end of the connection, whoever brings it about -> here. What no process has any more may still answer
- * with a reset, and ends when the socket is freed; what nobody has accepted waits for its owner. */
+ * with a reset, and ends when the socket is freed; what nobody has accepted waits for its owner, and payload
+ * that nobody has read for its reader. */
 STAND_IN("fentry/tcp_done", tcp_over)
 SEC("fentry/tcp_done")
 int BPF_PROG(tcp_over, struct sock *sk)
@@ -476,7 +478,7 @@ int BPF_PROG(tcp_over, struct sock *sk)
 	flow->record.state = TCP_CLOSE;
 	flow->over = 1;
 	FLOW_FENCE(flow);
-	if (!flow->orphan && !(sk->__sk_common.skc_flags & 1 << SOCK_DEAD))
+	if (!flow->orphan && !(sk->__sk_common.skc_flags & 1 << SOCK_DEAD) && !flow_is_unread(flow, sk))
 		flow_end(flow->slot, KF_CAUSE_CLOSE);
 	return 0;
 }

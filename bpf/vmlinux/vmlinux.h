@@ -341,6 +341,7 @@ struct sock {
 	struct dst_entry *sk_dst_cache;
 	struct socket *sk_socket;
 	u8 sk_userlocks : 4;
+	u8 sk_shutdown;
 	u16 sk_protocol;
 	u16 sk_type;
 };
@@ -396,6 +397,7 @@ struct tcp_sock {
 	u8 ecn_flags;
 	u32 segs_in;
 	u32 segs_out;
+	u32 rcv_nxt;
 	u32 snd_nxt;
 	u32 write_seq;
 	u32 copied_seq;

@@ -236,7 +236,9 @@ impl Flows {
         let datagram = body.flags & PayloadBody::DATAGRAM != 0;
         let transport = if datagram { Transport::Datagram } else { Transport::Stream };
         let local = body.family == socket::UNIX;
-        Setup { transport, local, ..self.stream(app, body.open_time, body.offset > 0) }
+        let stream = self.stream(app, body.open_time, body.offset > 0);
+        let joined = stream.joined || body.flags & PayloadBody::JOINED != 0;
+        Setup { transport, local, joined, ..stream }
     }
 
     /// A TCP flow; `middle`: its first payload is not the first of its stream.

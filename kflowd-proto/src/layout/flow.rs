@@ -129,7 +129,7 @@ pub struct Payload {
     pub offset: u64,
     /// Bytes that the call moved; the tail may have fewer.
     pub len: u32,
-    /// [`Payload::DATAGRAM`].
+    /// [`Payload::DATAGRAM`], [`Payload::JOINED`].
     pub flags: u32,
     /// Local address as in [`Flow`]: flows of one UDP socket share the cookie.
     pub local: [u8; 16],
@@ -152,4 +152,7 @@ pub struct Payload {
 impl Payload {
     /// In [`Payload::flags`]: a message of its own, not a piece of a stream.
     pub const DATAGRAM: u32 = 0x1;
+
+    /// In [`Payload::flags`]: the connection is older than kflowd, its first bytes were not seen.
+    pub const JOINED: u32 = 0x2;
 }

@@ -9,11 +9,13 @@ import functools
 import os
 import socket
 import struct
+import time
 
 from kflowd import Kflowd, find
 from tests import main, test
 
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
+TCP_CLOSE = 7
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -76,6 +78,28 @@ def many(_kflowd):
             receive(client, len(RESPONSE))
 
 
+def wait_until_closed(client):
+    """Until the kernel is done with the connection: both ends are shut."""
+    while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_CLOSE:
+        time.sleep(0.01)
+
+
+def read_late(kflowd):
+    """The client has nothing more to say and reads when the connection is over, and its record might be sent."""
+    with connected(8003) as (client, server):
+        client.sendall(REQUEST % 3)
+        client.shutdown(socket.SHUT_WR)
+        receive(server, len(REQUEST % 3))
+        server.sendall(RESPONSE)
+        server.close()
+        wait_until_closed(client)
+        kflowd.wait_for(SockRole="SERVER", SockLocalPort=8003)
+        # Several rounds of the sweep.
+        time.sleep(3)
+        receive(client, len(RESPONSE))
+        kflowd.wait_for(SockRole="CLIENT", SockRemotePort=8003)
+
+
 def question(number):
     return struct.pack("!6H", number, 0x100, 1, 0, 0, 0) + b"\x04name\x04test\x00" + struct.pack("!2H", 1, 1)
 
@@ -126,7 +150,7 @@ def records():
     """What kflowd says of all conversations."""
     ports = ",".join(f"tcp/{port}" for port in range(8001, 8005))
     with Kflowd(("-o", "json-min", "-p", f"http={ports}")) as k:
-        for talk in (plain, byte_by_byte, many, dns, log):
+        for talk in (plain, byte_by_byte, read_late, many, dns, log):
             talk(k)
         result = k.stop()
     assert result.code == 0, result.stderr
@@ -145,6 +169,34 @@ def http_on_both_sides(_directory):
 def a_request_byte_by_byte(_directory):
     for requests, _ in sides(records(), 8002):
         assert [r.get("_Url") for r in requests] == ["/7"], requests
+
+
+@test
+def what_is_read_after_the_connection_is_closed(_directory):
+    for requests, responses in sides(records(), 8003):
+        assert [r["_Url"] for r in requests] == ["/3"], requests
+        assert [(r["_Status"], r["_Body"]) for r in responses] == [(200, "ok")], responses
+
+
+@test
+def a_connection_older_than_kflowd(_directory):
+    """It is joined within a body, of which nothing is told, and the next message is whole."""
+    with connected(80) as (client, server):
+        client.sendall(REQUEST % 4)
+        receive(server, len(REQUEST % 4))
+        begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b"x" * 50
+        server.sendall(begun)
+        receive(client, len(begun))
+        with Kflowd() as k:
+            server.sendall(b"x" * 50)
+            client.sendall(REQUEST % 5)
+            receive(server, len(REQUEST % 5))
+            server.sendall(RESPONSE)
+            receive(client, 50 + len(RESPONSE))
+            result = k.stop()
+    for requests, responses in sides(result.records, 80):
+        assert [r.get("_Url") for r in requests] == ["/5"], requests
+        assert [(r.get("_Status"), r.get("_Body")) for r in responses] == [(200, "ok")], responses
 
 
 @test

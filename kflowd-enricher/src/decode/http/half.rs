@@ -308,21 +308,17 @@ impl Half {
             return b"";
         };
         self.state = State::Lost { skip: false };
-        let begins = |line: &[u8]| {
-            line.len() <= LINE_MAX && Start::parse(line.strip_suffix(b"\r").unwrap_or(line)).is_ok()
-        };
         if skip {
             return &bytes[at + 1..];
         }
         if self.held.is_empty() {
-            if begins(&bytes[..at]) {
-                self.state = State::Head;
-                return bytes;
-            }
-            return &bytes[at + 1..];
+            let Some(start) = message_start(&bytes[..at]) else { return &bytes[at + 1..] };
+            self.state = State::Head;
+            return &bytes[start..];
         }
         self.held.extend_from_slice(&bytes[..=at]);
-        if begins(&self.held[..self.held.len() - 1]) {
+        if let Some(start) = message_start(&self.held[..self.held.len() - 1]) {
+            self.held.drain(..start);
             self.state = State::Head;
             self.started = true;
         } else {
@@ -398,6 +394,19 @@ impl Half {
     pub(super) fn held(&self) -> usize {
         self.held.capacity() + self.body.capacity()
     }
+}
+
+/// Where in a line a message begins: with the line, or, if it is a response, behind a body without a line end.
+fn message_start(line: &[u8]) -> Option<usize> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() > LINE_MAX {
+        return None;
+    }
+    if Start::parse(line).is_ok() {
+        return Some(0);
+    }
+    let at = memchr::memmem::rfind(line, b"HTTP/1.")?;
+    matches!(Start::parse(&line[at..]), Ok(Start::Response { .. })).then_some(at)
 }
 
 fn least(length: u64, most: usize) -> usize {
