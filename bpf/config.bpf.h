@@ -22,6 +22,8 @@ const volatile __u8 all_files;
 const volatile __u32 capture_bytes;
 const volatile __u16 capture_tcp[CAPTURE_PORTS];
 const volatile __u16 capture_udp[CAPTURE_PORTS];
+/* Of the TCP ports those of a protocol of questions and answers: see stream_is_wanted. */
+const volatile __u16 capture_turns[CAPTURE_PORTS];
 
 /* Addresses of UNIX sockets that are reported, padded with NUL; an empty first one = none. */
 #define UNIX_PATHS 3

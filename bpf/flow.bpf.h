@@ -70,10 +70,12 @@ struct flow {
 	__u8 is_long; /* the tail is in long_tails */
 	__u8 capture; /* its payload is wanted */
 	__u8 joined;  /* TCP: older than kflowd */
+	__u8 turns;   /* its ends take turns to speak */
 	/* Streams: bytes that the application moved, and sequence number behind them. */
 	__u8 streaming[2];
 	__u32 seq[2];
 	__u64 stream[2];
+	__u64 spoken[2]; /* bytes since the other end spoke */
 	char tail[FLOW_TAIL];
 };
 

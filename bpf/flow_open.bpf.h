@@ -113,6 +113,7 @@ static __noinline struct flow *flow_begin(void)
 	flow->segs_noted[KF_TX] = flow->segs_noted[KF_RX] = 0;
 	flow->data_noted[KF_TX] = flow->data_noted[KF_RX] = 0;
 	flow->capture = flow->streaming[KF_TX] = flow->streaming[KF_RX] = 0;
+	flow->spoken[KF_TX] = flow->spoken[KF_RX] = 0;
 	flow->own = flow->orphan = flow->over = flow->is_long = flow->joined = 0;
 	flow->record.head.kind = KF_KIND_FLOW;
 	flow->record.open_time = bpf_ktime_get_boot_ns();

@@ -17,6 +17,22 @@ static __always_inline __u64 stream_offset(struct flow *flow, __u32 way, __u32 e
 	return offset;
 }
 
+/* No head of a message is longer. */
+#define TURN_BYTES 65536
+
+/*
+ * A long body is not wanted to its end. Where the ends take turns, what one of them says without an answer
+ * begins with the heads; the decoder knows how long the body is, or waits for the next turn.
+ */
+static __always_inline bool stream_is_wanted(struct flow *flow, __u32 way, __u32 len)
+{
+	__u64 before = flow->spoken[way];
+
+	flow->spoken[way] = before + len;
+	flow->spoken[way ^ 1] = 0;
+	return !flow->turns || before < TURN_BYTES;
+}
+
 static __always_inline void stream_moved(struct sock *sk, struct msghdr *message, long len, __u32 way)
 {
 	struct flow *flow = flow_find(sk);
@@ -31,7 +47,8 @@ static __always_inline void stream_moved(struct sock *sk, struct msghdr *message
 	flow_hold(flow);
 	if (flow->sk == (__u64)sk) {
 		offset = stream_offset(flow, way, way == KF_TX ? tp->write_seq : tp->copied_seq, len);
-		payload_message(flow->slot, plain(message), len, way, offset);
+		if (stream_is_wanted(flow, way, len))
+			payload_message(flow->slot, plain(message), len, way, offset);
 	}
 	flow_put(flow);
 }

@@ -23,12 +23,13 @@ static __noinline void flow_choose(struct flow *flow)
 {
 	struct kf_flow *record = &flow->record;
 
-	flow->capture = 0;
+	flow->capture = flow->turns = 0;
 	if (!capture_bytes || flow->own)
 		return;
-	if (record->protocol == IPPROTO_TCP)
+	if (record->protocol == IPPROTO_TCP) {
 		flow->capture = port_is_captured(capture_tcp, record->local_port, record->remote_port);
-	else if (record->protocol == IPPROTO_UDP)
+		flow->turns = port_is_captured(capture_turns, record->local_port, record->remote_port);
+	} else if (record->protocol == IPPROTO_UDP)
 		flow->capture = port_is_captured(capture_udp, record->local_port, record->remote_port);
 	else
 		flow->capture = 1;

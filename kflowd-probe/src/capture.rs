@@ -12,6 +12,7 @@ pub(crate) fn set_knobs(settings: &KernelSettings, knobs: &mut rodata) {
     knobs.capture_bytes = settings.capture_bytes;
     fill(&mut knobs.capture_tcp, [&ports.dns.tcp, &ports.http.tcp, &ports.syslog.tcp]);
     fill(&mut knobs.capture_udp, [&ports.dns.udp, &ports.http.udp, &ports.syslog.udp]);
+    fill(&mut knobs.capture_turns, [&ports.http.tcp]);
     if ports.syslog_unix {
         for (words, path) in knobs.unix_paths.iter_mut().zip(UNIX_PATHS) {
             for (word, bytes) in words.iter_mut().zip(path.as_bytes().chunks(8)) {
@@ -24,7 +25,7 @@ pub(crate) fn set_knobs(settings: &KernelSettings, knobs: &mut rodata) {
 }
 
 /// `-p` takes no more than there is room for; the rest stays 0.
-fn fill(places: &mut [u16], lists: [&Vec<u16>; 3]) {
+fn fill<const N: usize>(places: &mut [u16], lists: [&Vec<u16>; N]) {
     for (place, port) in places.iter_mut().zip(lists.into_iter().flatten()) {
         *place = *port;
     }

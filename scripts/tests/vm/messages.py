@@ -9,6 +9,7 @@ import functools
 import os
 import socket
 import struct
+import threading
 import time
 
 from kflowd import Kflowd, find
@@ -100,6 +101,30 @@ def read_late(kflowd):
         kflowd.wait_for(SockRole="CLIENT", SockRemotePort=8003)
 
 
+LONG = b"z" * 300_000
+# Bodies of which not all is captured; then one that is.
+LONG_RESPONSES = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(LONG) + LONG,
+    b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + b"".join(b"2710\r\n" + LONG[:10_000] + b"\r\n" for _ in range(30)) + b"0\r\n\r\n",
+    RESPONSE,
+]
+UPLOAD = b"POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: " + b"%d\r\n\r\n" % len(LONG) + LONG
+
+
+def long_bodies(_kflowd):
+    with connected(8005) as (client, server):
+        for number, response in enumerate(LONG_RESPONSES):
+            for sender, receiver, data in (
+                (client, server, UPLOAD % number if number else REQUEST % number),
+                (server, client, response),
+            ):
+                thread = threading.Thread(target=sender.sendall, args=(data,))
+                thread.start()
+                receive(receiver, len(data))
+                thread.join()
+
+
 def question(number):
     return struct.pack("!6H", number, 0x100, 1, 0, 0, 0) + b"\x04name\x04test\x00" + struct.pack("!2H", 1, 1)
 
@@ -148,9 +173,9 @@ def log(_kflowd):
 @functools.cache
 def records():
     """What kflowd says of all conversations."""
-    ports = ",".join(f"tcp/{port}" for port in range(8001, 8005))
+    ports = ",".join(f"tcp/{port}" for port in range(8001, 8006))
     with Kflowd(("-o", "json-min", "-p", f"http={ports}")) as k:
-        for talk in (plain, byte_by_byte, read_late, many, dns, log):
+        for talk in (plain, byte_by_byte, read_late, many, long_bodies, dns, log):
             talk(k)
         result = k.stop()
     assert result.code == 0, result.stderr
@@ -169,6 +194,13 @@ def http_on_both_sides(_directory):
 def a_request_byte_by_byte(_directory):
     for requests, _ in sides(records(), 8002):
         assert [r.get("_Url") for r in requests] == ["/7"], requests
+
+
+@test
+def long_bodies_hide_no_message(_directory):
+    for requests, responses in sides(records(), 8005):
+        assert [r.get("_Url") for r in requests] == ["/0", "/1", "/2"], requests
+        assert [r.get("_Status") for r in responses] == [200, 201, 200], responses
 
 
 @test

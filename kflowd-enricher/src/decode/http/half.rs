@@ -2,7 +2,8 @@
 //!
 //! A message is given out when its body has ended or as much of it is there as is kept. Held are at most a head and
 //! that much of its body. Where boundaries are lost, everything up to the next line that is a request or status
-//! line is left out; this is said once.
+//! line is left out; this is said once, unless it happens in a body whose message is given out: of long bodies not all
+//! is captured.
 
 use super::chunked::Chunk;
 use super::connection::{Length, Shared, is_request};
@@ -282,14 +283,19 @@ impl Half {
         &bytes[1..]
     }
 
-    /// Boundaries are lost.
-    fn lose(&mut self, error: HttpError, shared: &mut Shared, emit: Given<'_>) {
+    /// What comes next begins a message, or is left out up to one that does.
+    fn lose_boundaries(&mut self, shared: &mut Shared) {
         self.held.clear();
         self.searched = 0;
         self.state = State::Lost { skip: false };
         if self.requests {
             shared.forget_requests();
         }
+    }
+
+    /// Boundaries are lost, which is told.
+    fn lose(&mut self, error: HttpError, shared: &mut Shared, emit: Given<'_>) {
+        self.lose_boundaries(shared);
         // HTTP/2 in clear text stays that.
         shared.ended |= error == HttpError::Http2;
         emit(&Message { time: self.time, head: None, body: Body::default(), error: Some(error) });
@@ -347,7 +353,7 @@ impl Half {
                 match chunk.behind_gap(count) {
                     Some(Chunk::End) => self.state = State::Head,
                     Some(chunk) => self.state = State::Chunked(chunk),
-                    None => self.missing(count, time, shared, emit),
+                    None => self.lose_boundaries(shared),
                 }
             }
             State::Close => self.finish(true, None, shared, emit),
@@ -371,12 +377,7 @@ impl Half {
             self.requests = true;
         }
         emit(&Message { time: self.time, head: head.as_ref(), body: Body::default(), error });
-        self.held.clear();
-        self.searched = 0;
-        self.state = State::Lost { skip: false };
-        if self.requests {
-            shared.forget_requests();
-        }
+        self.lose_boundaries(shared);
     }
 
     pub(super) fn end(&mut self, shared: &mut Shared, emit: Given<'_>) {
