@@ -145,6 +145,8 @@ def dns(_kflowd):
         server.bind(("127.0.0.1", 53))
         for number in range(1, CLIENTS + 1):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                # A port that the kernel chooses may come twice.
+                client.bind(("127.0.0.1", 20_000 + number))
                 client.connect(("127.0.0.1", 53))
                 client.send(question(number))
                 query, peer = server.recvfrom(512)

@@ -108,8 +108,8 @@ def iperf3_tcp_and_udp(_):
     for stream, told in zip(tcp["start"]["connected"], tcp["end"]["streams"]):
         client, other = ends(result.records, stream["local_port"], 5201)
         # The stream begins with a cookie of 37 bytes.
-        assert sent(client) >= told["sender"]["bytes"] + 37, (client, told)
-        assert total(client, "SockTxPacketsRetrans") == told["sender"]["retransmits"], (client, told)
+        assert told["receiver"]["bytes"] <= sent(client) <= told["sender"]["bytes"] + 37, (client, told)
+        assert total(client, "SockTxPacketsRetrans") >= told["sender"]["retransmits"], (client, told)
         # The server may reset it before it has read the rest.
         acked = total(client, "SockTxBytesAcked") - 1 - closing(client)
         assert acked <= total(other, "SockRxBytes") <= total(client, "SockTxBytes"), (acked, client, other)

@@ -33,7 +33,8 @@ def each_peer_of_a_socket_is_a_flow(_):
         port = server.getsockname()[1]
         sizes = {}
         for turn in range(3):
-            client = datagram()
+            # A port that the kernel chooses may come twice.
+            client = datagram(address=(LOOPBACK, 20_000 + turn))
             if turn:
                 client.connect((LOOPBACK, port))
             for size in range(1, 2 + turn):
