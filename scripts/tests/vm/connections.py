@@ -2,6 +2,7 @@
 """Connections in great number, in several network namespaces, without an answer, and of processes that are killed."""
 
 import array
+import collections
 import os
 import signal
 import socket
@@ -47,8 +48,11 @@ def five_thousand_short_ones_each_exactly_once(_):
         ("SERVER", "SockRemotePort", "SockLocalPort", "SockRxBytes"),
     ):
         found = find(tcp, SockRole=role, **{other: port})
-        # A port may come twice.
-        assert sorted(record[own] for record in found if record[key] == 1) == sorted(local) or untold, f"{role}"
+        # A port may come twice. A packet whose hook was skipped is not in the bytes.
+        exact = collections.Counter(record[own] for record in found if record[key] == 1)
+        skipped = untold + result.records[-1]["Kernel"]["LostMissed"]
+        assert not exact - collections.Counter(local), f"{role}: {exact - collections.Counter(local)}"
+        assert exact.total() >= SHORT - skipped, f"{exact.total()} {role} of {SHORT}, {skipped} skipped"
         assert SHORT - untold <= len(found) <= SHORT, f"{len(found)} {role} of {SHORT}"
     ledger.flows_close(result)
 
