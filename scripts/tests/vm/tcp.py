@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """TCP flows: both ends are here, so what each record has to say is known to the byte and to the packet."""
 
+import collections
 import os
 import socket
 import struct
@@ -330,7 +331,8 @@ def many_at_once_and_many_in_a_row(_):
     # Before 5.12 the kernel skips runs of a hook that interrupts itself, and does not tell how many: up to 1 %.
     untold = len(local) // 100 if kernel() < (5, 12) else 0
     for name, found in (("clients", clients), ("servers", servers)):
-        assert len(found) == len(set(found)) and set(found) <= set(local), f"{name} twice or of others"
+        # On loopback the kernel may give a port again after a second.
+        assert not collections.Counter(found) - collections.Counter(local), f"{name} twice or of others"
         assert len(found) >= len(local) - untold, f"{len(found)} of {len(local)} {name}"
     ledger.flows_close(result)
 
