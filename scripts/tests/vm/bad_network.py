@@ -10,7 +10,8 @@ import time
 import ledger
 from capture import capture, packets
 from kflowd import Kflowd, find
-from networks import ADDRESSES, LEFT, RIGHT, ROUTER, harm, inside, network, two_hosts
+from loopback import receive, total
+from networks import ADDRESSES, LEFT, LINKS, RIGHT, ROUTER, harm, inside, network, two_hosts
 from tests import main, test
 
 HARM = {
@@ -25,13 +26,6 @@ ASKED, ANSWERED = 150_000, 60_000
 PORT = 7100
 # From Linux's headers; Python's socket module lacks them.
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
-
-
-def receive(connection, count):
-    while count:
-        data = connection.recv(min(count, 1 << 16))
-        assert data, f"{count} bytes are missing"
-        count -= len(data)
 
 
 def send(connection, left):
@@ -79,13 +73,6 @@ def wait_for_packet(path, port):
             return
         time.sleep(0.1)
     raise AssertionError(f"no packet to port {port}")
-
-
-def total(records, key):
-    values = [record.get(key, 0) for record in records]
-    if any(isinstance(value, dict) for value in values):
-        return dict(sum((collections.Counter(value) for value in values if value), collections.Counter()))
-    return sum(values)
 
 
 # The key of a record -> what ss calls it.
@@ -225,7 +212,7 @@ def fragments_and_unread_data(directory):
     """A link with a smaller MTU behind the router, which may cut; and data that nobody reads."""
     size = 20_000
     with two_hosts(), Kflowd() as k, capture(RIGHT, "eth0", directory / "right"):
-        inside(ROUTER, "ip", "link", "set", f"to-{RIGHT}"[:15], "mtu", "600")
+        inside(ROUTER, "ip", "link", "set", LINKS[RIGHT], "mtu", "600")
         with network(RIGHT):
             listener = socket.create_server((ADDRESSES[RIGHT][0], 7250))
         with network(LEFT):

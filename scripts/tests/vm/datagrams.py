@@ -10,20 +10,13 @@ import sys
 import ledger
 from capture import UDP, capture, packets
 from kflowd import Kflowd, find
+from loopback import LOOPBACK, datagram
 from networks import ADDRESSES, LEFT, RIGHT, network, two_hosts
 from tests import main, test
 
-LOOPBACK = "127.0.0.1"
 # From Linux's headers; Python's socket module lacks it.
 UDP_SEGMENT = 103
 FAMILIES = socket.AF_INET, socket.AF_INET6
-
-
-def datagram(family=socket.AF_INET, address=None):
-    one = socket.socket(family, socket.SOCK_DGRAM)
-    if address:
-        one.bind(address)
-    return one
 
 
 def both(records, local, remote):

@@ -2,22 +2,14 @@
 """Interfaces in flow records: loopback, interfaces that come, are renamed and go, other network namespaces."""
 
 import contextlib
-import ctypes
 import pathlib
 import socket
-import subprocess
 
 from kflowd import Kflowd, find
+from networks import network, run
 from tests import main, test
 
 NAMESPACE = "kflowd-other"
-# From Linux's headers; Python's os module has it from 3.12 on.
-CLONE_NEWNET = 0x40000000
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def run(*command):
-    subprocess.run(command, check=True)
 
 
 def exchange(address, port, inside=None):
@@ -33,20 +25,6 @@ def exchange(address, port, inside=None):
         assert client.recv(4) == b"pong"
         client.shutdown(socket.SHUT_WR)
         assert server.recv(1) == b""
-
-
-@contextlib.contextmanager
-def network(name):
-    """The calling thread in a network namespace; None: where it is."""
-    if name is None:
-        yield
-        return
-    with open("/proc/thread-self/ns/net", "rb") as own, open(f"/run/netns/{name}", "rb") as other:
-        assert LIBC.setns(other.fileno(), CLONE_NEWNET) == 0, ctypes.get_errno()
-        try:
-            yield
-        finally:
-            assert LIBC.setns(own.fileno(), CLONE_NEWNET) == 0, ctypes.get_errno()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ import pathlib
 import subprocess
 
 from kflowd import Kflowd, find
-from servers import LOOPBACK, output, server
+from loopback import LOOPBACK
+from servers import output, server
 from tests import main, test
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 
 from kflowd import Kflowd, find
+from loopback import receive
 from tests import main, test
 
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -29,13 +30,6 @@ def connected(port):
     ):
         with listener.accept()[0] as server:
             yield client, server
-
-
-def receive(end, count):
-    data = b""
-    while len(data) < count and (more := end.recv(count - len(data))):
-        data += more
-    return data
 
 
 def messages(records, key, **flow):

@@ -9,12 +9,9 @@ import subprocess
 
 import ledger
 from kflowd import Kflowd, find
-from servers import LOOPBACK, output, server
+from loopback import LOOPBACK, total
+from servers import output, server
 from tests import main, test
-
-
-def total(records, key):
-    return sum(record.get(key, 0) for record in records)
 
 
 def ends(records, local, port, protocol="TCP"):

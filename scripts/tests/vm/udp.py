@@ -7,17 +7,10 @@ import socket
 
 import ledger
 from kflowd import Kflowd, find
+from loopback import LOOPBACK, datagram
 from tests import main, test
 
-LOOPBACK = "127.0.0.1"
 ME = os.getpid()
-
-
-def datagram(family=socket.AF_INET, address=None):
-    one = socket.socket(family, socket.SOCK_DGRAM)
-    if address:
-        one.bind(address)
-    return one
 
 
 def counts(record):

@@ -19,7 +19,7 @@ Packet = collections.namedtuple("Packet", "source destination protocol flags siz
 def capture(namespace, interface, path):
     """Captures while the block runs; afterwards packets(path) gives what was seen."""
     command = ["ip", "netns", "exec", namespace, "tcpdump", "-i", interface, "-w", str(path)]
-    command += ["-Z", "root", "-U", "--immediate-mode", "-B", "32768", "-s", "160", "tcp or udp or ip6 or ip"]
+    command += ["-Z", "root", "-U", "--immediate-mode", "-B", "32768", "-s", "160", "ip or ip6"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     line = process.stderr.readline()
     while "listening on" not in line:

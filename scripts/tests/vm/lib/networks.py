@@ -37,13 +37,15 @@ def network(name):
 LEFT, RIGHT, ROUTER = "kflowd-left", "kflowd-right", "kflowd-router"
 ADDRESSES = {LEFT: ("10.7.1.2", "fd07:1::2"), RIGHT: ("10.7.2.2", "fd07:2::2")}
 GATEWAYS = {LEFT: ("10.7.1.1", "fd07:1::1"), RIGHT: ("10.7.2.1", "fd07:2::1")}
+# The router's ends of the links to them.
+LINKS = {LEFT: "to-left", RIGHT: "to-right"}
 MTU = 1500
 
 
 def connect(host):
     """The link between a host and the router, named eth0 in the host. No packet of it is more than one on the wire."""
-    run("ip", "link", "add", "eth0", "netns", host, "type", "veth", "peer", "name", f"to-{host}"[:15], "netns", ROUTER)
-    for place, device, addresses in ((host, "eth0", ADDRESSES[host]), (ROUTER, f"to-{host}"[:15], GATEWAYS[host])):
+    run("ip", "link", "add", "eth0", "netns", host, "type", "veth", "peer", "name", LINKS[host], "netns", ROUTER)
+    for place, device, addresses in ((host, "eth0", ADDRESSES[host]), (ROUTER, LINKS[host], GATEWAYS[host])):
         inside(place, "ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off", "tx", "off")
         inside(place, "ip", "link", "set", device, "up", "mtu", str(MTU))
         inside(place, "ip", "address", "add", f"{addresses[0]}/24", "dev", device)
@@ -72,9 +74,8 @@ def two_hosts():
 def harm(*netem, towards=(LEFT, RIGHT)):
     """What the router does to packets to these hosts, in the words of tc-netem(8); nothing: none."""
     for host in towards:
-        device = f"to-{host}"[:15]
-        subprocess.run(
-            ["ip", "netns", "exec", ROUTER, "tc", "qdisc", "delete", "dev", device, "root"], stderr=subprocess.DEVNULL
-        )
+        # There is none at first.
+        delete = ["ip", "netns", "exec", ROUTER, "tc", "qdisc", "delete", "dev", LINKS[host], "root"]
+        subprocess.run(delete, stderr=subprocess.DEVNULL)
         if netem:
-            inside(ROUTER, "tc", "qdisc", "add", "dev", device, "root", "netem", *netem)
+            inside(ROUTER, "tc", "qdisc", "add", "dev", LINKS[host], "root", "netem", *netem)

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import time
 
-LOOPBACK = "127.0.0.1"
+from loopback import LOOPBACK
+
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": "/root"}
 
 
