@@ -82,16 +82,6 @@ static __noinline void flow_own(struct flow *flow, struct task_struct *task)
 	flow->tail_len = tail_name(flow->tail, len, KF_TAG_PARENT_NAME, program->parent, program->parent_len);
 }
 
-/* A connection that is over may have payload that is wanted and that its process has still to read. */
-static __always_inline bool flow_is_unread(struct flow *flow, struct sock *sk)
-{
-	struct tcp_sock *tp = (void *)sk;
-	__u32 fin = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown) & RCV_SHUTDOWN;
-
-	return flow->capture && flow->record.protocol == IPPROTO_TCP &&
-	       BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq) > fin;
-}
-
 /* Takes a free slot and empties it; NULL when there is none, which is counted as the event's loss. */
 static __noinline struct flow *flow_begin(void)
 {

@@ -183,6 +183,16 @@ static __always_inline void flow_put(struct flow *flow)
 		flow_bury(number, 0);
 }
 
+/* A connection that is over may have payload that is wanted and that its process has still to read. */
+static __always_inline bool flow_is_unread(struct flow *flow, struct sock *sk)
+{
+	struct tcp_sock *tp = (void *)sk;
+	__u32 fin = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown) & RCV_SHUTDOWN;
+
+	return flow->capture && flow->record.protocol == IPPROTO_TCP &&
+	       BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq) > fin;
+}
+
 /* Ends the flow, which nobody finds afterwards. */
 __noinline int flow_end(__u32 number, __u32 cause)
 {

@@ -28,7 +28,8 @@ static __noinline void flow_choose(struct flow *flow)
 		return;
 	if (record->protocol == IPPROTO_TCP) {
 		flow->capture = port_is_captured(capture_tcp, record->local_port, record->remote_port);
-		flow->turns = port_is_captured(capture_turns, record->local_port, record->remote_port);
+		flow->turns =
+		    flow->capture && port_is_captured(capture_turns, record->local_port, record->remote_port);
 	} else if (record->protocol == IPPROTO_UDP)
 		flow->capture = port_is_captured(capture_udp, record->local_port, record->remote_port);
 	else

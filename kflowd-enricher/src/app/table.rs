@@ -122,7 +122,7 @@ impl Flows {
             Some(slot) => slot,
             // Payload that was in the receive queue at the end may follow.
             None if last && body.protocol == socket::TCP => {
-                self.slots.begin(key, self.stream(app, body.open_time, true))
+                self.slots.begin(key, self.stream(app, body.open_time, self.resumed))
             }
             None => return None,
         };
@@ -236,18 +236,17 @@ impl Flows {
         let datagram = body.flags & PayloadBody::DATAGRAM != 0;
         let transport = if datagram { Transport::Datagram } else { Transport::Stream };
         let local = body.family == socket::UNIX;
-        let stream = self.stream(app, body.open_time, body.offset > 0);
-        let joined = stream.joined || body.flags & PayloadBody::JOINED != 0;
-        Setup { transport, local, joined, ..stream }
+        let joined = body.flags & PayloadBody::JOINED != 0 || (self.resumed && body.offset > 0);
+        Setup { transport, local, ..self.stream(app, body.open_time, joined) }
     }
 
-    /// A TCP flow; `middle`: its first payload is not the first of its stream.
-    fn stream(&self, app: App, start: u64, middle: bool) -> Setup {
+    /// A TCP flow; `joined`: its first payload may not be the first of its stream.
+    fn stream(&self, app: App, start: u64, joined: bool) -> Setup {
         Setup {
             app,
             transport: Transport::Stream,
             local: false,
-            joined: self.resumed && middle,
+            joined,
             start,
             form: self.form,
             limits: Limits::default(),
