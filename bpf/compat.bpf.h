@@ -173,7 +173,7 @@ struct iov_iter___later {
 	void *__iov;
 } __attribute__((preserve_access_index));
 
-enum iter_kind { ITER_IS_IOVEC, ITER_IS_UBUF, ITER_IS_KVEC, ITER_IS_OTHER };
+enum iter_kind { ITER_IS_IOVEC, ITER_IS_UBUF, ITER_IS_KVEC, ITER_IS_BVEC, ITER_IS_OTHER };
 
 static __always_inline __u32 iter_type(struct iov_iter *iter)
 {
@@ -187,6 +187,8 @@ static __always_inline __u32 iter_type(struct iov_iter *iter)
 		return ITER_IS_IOVEC;
 	if (type == bpf_core_enum_value(enum iter_type, ITER_KVEC))
 		return ITER_IS_KVEC;
+	if (type == bpf_core_enum_value(enum iter_type, ITER_BVEC))
+		return ITER_IS_BVEC;
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
 		return ITER_IS_UBUF;

@@ -25,6 +25,13 @@ const volatile __u16 capture_udp[CAPTURE_PORTS];
 /* Of the TCP ports those of a protocol of questions and answers: see stream_is_wanted. */
 const volatile __u16 capture_turns[CAPTURE_PORTS];
 
+/*
+ * Addresses of the kernel's variables that say where memory is mapped and where the array of its pages is; 0
+ * when the kernel does not tell, and then what is sent from pages, as by sendfile, is not copied.
+ */
+const volatile __u64 memory_base;
+const volatile __u64 pages_base;
+
 /* Addresses of UNIX sockets that are reported, padded with NUL; an empty first one = none. */
 #define UNIX_PATHS 3
 #define UNIX_WORDS 5

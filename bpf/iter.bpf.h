@@ -18,6 +18,26 @@ struct kf_iovec {
 	__u64 len;
 };
 
+/* A piece in pages, as long as the other: struct bio_vec. */
+struct kf_bvec {
+	__u64 page;
+	__u32 len;
+	__u32 offset;
+};
+
+/* Of x86-64, the one machine whose kernel has these variables. */
+#define PAGE_BYTES 4096
+
+/* Where a page is in the kernel's memory. */
+static __always_inline __u64 page_memory(__u64 page)
+{
+	__u64 memory = 0, pages = 0;
+
+	bpf_probe_read_kernel(&memory, sizeof(memory), (void *)memory_base);
+	bpf_probe_read_kernel(&pages, sizeof(pages), (void *)pages_base);
+	return memory + (page - pages) / bpf_core_type_size(struct page) * PAGE_BYTES;
+}
+
 /* Notes in `at` where the iterator stands. */
 static __always_inline void iter_begin(struct position *at, struct iov_iter *iter, __u64 back, __u32 wanted)
 {
@@ -26,10 +46,24 @@ static __always_inline void iter_begin(struct position *at, struct iov_iter *ite
 	at->piece = iter_memory(iter);
 	at->offset = BPF_CORE_READ(iter, iov_offset);
 	at->single = type == ITER_IS_UBUF;
-	at->kernel = type == ITER_IS_KVEC;
+	at->kernel = type == ITER_IS_KVEC || type == ITER_IS_BVEC;
+	at->pages = type == ITER_IS_BVEC;
 	at->back = back;
 	at->wanted = wanted;
 	at->done = 0;
+}
+
+static __always_inline void iter_read(struct position *at, struct kf_iovec *piece)
+{
+	struct kf_bvec part = {};
+
+	if (!at->pages) {
+		bpf_probe_read_kernel(piece, sizeof(*piece), (void *)at->piece);
+		return;
+	}
+	bpf_probe_read_kernel(&part, sizeof(part), (void *)at->piece);
+	piece->base = page_memory(part.page) + part.offset;
+	piece->len = part.len;
 }
 
 /* Goes back to the piece before; 0 when this one has the first byte. */
@@ -45,7 +79,7 @@ __noinline int iter_back_step(__u32 slot)
 	}
 	at->back -= at->offset;
 	at->piece -= sizeof(piece);
-	bpf_probe_read_kernel(&piece, sizeof(piece), (void *)at->piece);
+	iter_read(at, &piece);
 	at->offset = piece.len;
 	return 1;
 }
@@ -60,7 +94,7 @@ __noinline int iter_copy_step(__u32 slot)
 	void *from;
 
 	if (!at->single)
-		bpf_probe_read_kernel(&piece, sizeof(piece), (void *)at->piece);
+		iter_read(at, &piece);
 	if (part > piece.len - at->offset)
 		part = piece.len - at->offset;
 	part &= CAPTURE_MAX - 1;

@@ -3,7 +3,7 @@
 
 /*
  * Offset of what a call moved, whose last byte has the sequence number before `end`. What went by unseen, as
- * of splice, is a gap.
+ * of a reader that splices, is a gap.
  */
 static __always_inline __u64 stream_offset(struct flow *flow, __u32 way, __u32 end, __u32 len)
 {
@@ -33,33 +33,69 @@ static __always_inline bool stream_is_wanted(struct flow *flow, __u32 way, __u32
 	return !flow->turns || before < TURN_BYTES;
 }
 
-static __always_inline void stream_moved(struct sock *sk, struct msghdr *message, long len, __u32 way)
+/*
+ * The flow of a socket, held, of whose bytes those that moved last are wanted; else NULL. `offset`: of the
+ * first of them in the stream.
+ */
+static __always_inline struct flow *stream_moved(struct sock *sk, long len, __u32 way, __u64 *offset)
 {
 	struct flow *flow = flow_find(sk);
 	struct tcp_sock *tp;
-	__u64 offset;
 
 	if (!running || len <= 0 || !flow || !flow->capture)
-		return;
+		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
-		return;
+		return 0;
 	flow_hold(flow);
 	if (flow->sk == (__u64)sk) {
-		offset = stream_offset(flow, way, way == KF_TX ? tp->write_seq : tp->copied_seq, len);
+		*offset = stream_offset(flow, way, way == KF_TX ? tp->write_seq : tp->copied_seq, len);
 		if (stream_is_wanted(flow, way, len))
-			payload_message(flow->slot, plain(message), len, way, offset);
+			return flow;
 	}
+	flow_put(flow);
+	return 0;
+}
+
+static __always_inline void stream_message(struct sock *sk, struct msghdr *message, long len, __u32 way)
+{
+	__u64 offset = 0;
+	struct flow *flow = stream_moved(sk, len, way, &offset);
+
+	if (!flow)
+		return;
+	payload_message(flow->slot, plain(message), len, way, offset);
 	flow_put(flow);
 }
 
-/* sendmsg and its like, splice, io_uring -> here, under the socket's lock; the result is the bytes taken. */
+/* sendmsg and its like, sendfile since 6.5, io_uring -> here, under the socket's lock; the result is the
+ * bytes taken. */
 STAND_INS("fexit/tcp_sendmsg_locked", tcp_sent)
 SEC("fexit/tcp_sendmsg_locked")
 int BPF_PROG(tcp_sent, struct sock *sk, struct msghdr *message, size_t size, int ret)
 {
 	OWN_STACK(ctx, tcp_sent);
-	stream_moved(sk, message, ret, KF_TX);
+	stream_message(sk, message, ret, KF_TX);
+	return 0;
+}
+
+/*
+ * sendfile and splice to a socket -> here, page by page under the socket's lock. Up to 6.4; since then the
+ * pages come in the message of tcp_sendmsg_locked.
+ */
+STAND_INS("fexit/do_tcp_sendpages", tcp_sent_pages)
+SEC("fexit/do_tcp_sendpages")
+int BPF_PROG(tcp_sent_pages, struct sock *sk, struct page *page, int start, size_t size, int flags, long ret)
+{
+	__u64 offset = 0;
+	struct flow *flow;
+
+	OWN_STACK(ctx, tcp_sent_pages);
+	flow = memory_base && pages_base ? stream_moved(sk, ret, KF_TX, &offset) : 0;
+	if (!flow)
+		return 0;
+	payload_memory(flow->slot, page_memory(plain(page)) + start, ret, ret, offset);
+	flow_put(flow);
 	return 0;
 }
 
@@ -78,8 +114,8 @@ int tcp_read_by_user(unsigned long long *ctx)
 
 	OWN_STACK(ctx, tcp_read_by_user);
 	if (!(flags & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)))
-		stream_moved((struct sock *)ctx[0], (struct msghdr *)ctx[1],
-			     (int)hook_ret(ctx, arg_tcp_recv_ret), KF_RX);
+		stream_message((struct sock *)ctx[0], (struct msghdr *)ctx[1],
+			       (int)hook_ret(ctx, arg_tcp_recv_ret), KF_RX);
 	return 0;
 }
 

@@ -93,10 +93,15 @@ static __always_inline __u32 payload_limit(__u32 len)
 	return len < capture_bytes ? len : capture_bytes;
 }
 
-/*
- * The last `len` bytes that a call moved through the iterator of its message. A piece in pages or a pipe, as
- * of sendfile, is none: the next record shows a gap.
- */
+/* Whether the memory behind an iterator can be found; where not, the next record shows a gap. */
+static __always_inline bool iter_is_readable(struct iov_iter *iter)
+{
+	__u32 type = iter_type(iter);
+
+	return type == ITER_IS_BVEC ? memory_base && pages_base : type != ITER_IS_OTHER;
+}
+
+/* The last `len` bytes that a call moved through the iterator of its message. */
 __noinline int payload_message(__u32 number, __u64 message, __u32 len, __u32 way, __u64 offset)
 {
 	struct flow *flow = flow_at(number);
@@ -104,7 +109,7 @@ __noinline int payload_message(__u32 number, __u64 message, __u32 len, __u32 way
 	struct scratch *s;
 	__u32 slot;
 
-	if (!flow || iter_type(iter) == ITER_IS_OTHER)
+	if (!flow || !iter_is_readable(iter))
 		return 0;
 	s = payload_begin(flow, way, offset, len, &slot);
 	if (!s)

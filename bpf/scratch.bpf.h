@@ -19,6 +19,7 @@ struct position {
 	__u32 done;   /* bytes copied */
 	__u8 single;  /* there is only one piece */
 	__u8 kernel;  /* the kernel's own memory */
+	__u8 pages;   /* pieces are parts of pages */
 };
 
 struct scratch {

@@ -2,7 +2,8 @@
 /*
  * Stand-ins: where the kernel preempts itself, a task may lose its processor inside a program, and until it
  * gets it back the kernel skips that program for every other task there. So the hooks that run most often
- * have several entries on such a kernel, all attached to the same function. The first one that runs does the
+ * have several entries on such a kernel, and on every kernel those that an interrupt may run on top of
+ * themselves, all attached to the same function. The first one that runs does the
  * work, by a tail call, which leaves the kernel's guard behind; the others see its mark and do nothing.
  */
 #ifndef KFLOWD_STANDIN_H

@@ -436,7 +436,12 @@ struct skb_shared_info {
 enum iter_type {
 	ITER_IOVEC = 0,
 	ITER_KVEC = 1,
+	ITER_BVEC = 2,
 	ITER_UBUF = 6,
+};
+/* Only its size is asked for. */
+struct page {
+	unsigned long flags;
 };
 struct iov_iter {
 	u8 iter_type;

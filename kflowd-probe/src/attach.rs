@@ -33,6 +33,16 @@ pub(crate) struct Hook {
     required: bool,
     /// What it is for.
     part: Part,
+    /// Interrupts run it too, so that it may stand still inside a program on every kernel.
+    interrupts: bool,
+}
+
+impl Hook {
+    /// Whether the kernel might skip its program, so that it has to have stand-ins; `preempts`: the kernel preempts
+    /// itself.
+    fn stands_still(&self, preempts: bool) -> bool {
+        preempts || self.interrupts
+    }
 }
 
 /// What a hook is for, which `-m` and `-p` switch on and off.
@@ -47,27 +57,32 @@ pub(crate) enum Part {
 }
 
 /// A typed program that has stand-ins (bpf/standin.bpf.h) has entries, whose names are its own and one of these, in the
-/// order in which the kernel is to run them, and a map where they find it; not all have those in the middle. Used where
-/// the kernel preempts itself.
+/// order in which the kernel is to run them, and a map where they find it; not all have those in the middle. Used for hooks
+/// that may stand still inside a program.
 const ENTRIES: [&str; 4] = ["_first", "_second", "_third", "_last"];
 const WORK: &str = "_work";
 
 /// A function that only fexit or fentry can follow.
 const fn typed(target: &'static str, trace: &'static str) -> Hook {
-    Hook { target, trace, kprobe: None, required: false, part: Part::Files }
+    Hook { target, trace, kprobe: None, required: false, part: Part::Files, interrupts: false }
+}
+
+/// The same for one that runs when a transfer is complete, which an interrupt may tell.
+const fn completion(target: &'static str, trace: &'static str) -> Hook {
+    Hook { interrupts: true, ..typed(target, trace) }
 }
 
 const fn tracepoint(target: &'static str, trace: &'static str) -> Hook {
-    Hook { target, trace, kprobe: None, required: true, part: Part::Files }
+    Hook { required: true, ..typed(target, trace) }
 }
 
 const fn function(target: &'static str, trace: &'static str, kprobe: &'static str) -> Hook {
-    Hook { target, trace, kprobe: Some(kprobe), required: false, part: Part::Files }
+    Hook { kprobe: Some(kprobe), ..typed(target, trace) }
 }
 
 /// A function of the network that only fentry or fexit can follow.
 const fn socket(target: &'static str, trace: &'static str) -> Hook {
-    Hook { target, trace, kprobe: None, required: false, part: Part::Sockets }
+    Hook { part: Part::Sockets, ..typed(target, trace) }
 }
 
 /// The same, where only payload is of interest.
@@ -99,9 +114,9 @@ pub(crate) const HOOKS: &[Hook] = &[
     typed("io_read", "io_read"),
     typed("io_write", "io_write"),
     typed("kiocb_done", "kiocb_done"),
-    typed("io_complete_rw", "io_complete_rw"),
+    completion("io_complete_rw", "io_complete_rw"),
     typed("io_complete_rw_iopoll", "io_complete_rw_iopoll"),
-    typed("aio_complete_rw", "aio_complete_rw"),
+    completion("aio_complete_rw", "aio_complete_rw"),
     typed("aio_read", "aio_read"),
     typed("aio_write", "aio_write"),
     typed("security_path_unlink", "note_unlink"),
@@ -135,6 +150,7 @@ pub(crate) const HOOKS: &[Hook] = &[
     socket("unix_dgram_sendmsg", "unix_dgram_sent"),
     socket("unix_stream_sendmsg", "unix_stream_sent"),
     payload("tcp_sendmsg_locked", "tcp_sent"),
+    payload("do_tcp_sendpages", "tcp_sent_pages"),
     payload("tcp_recvmsg", "tcp_read_by_user"),
     payload("udp_recvmsg", "udp_read_by_user"),
     payload("udpv6_recvmsg", "udp_read_by_user_v6"),
@@ -233,14 +249,16 @@ fn stood_in(name: &str) -> Option<&str> {
 }
 
 /// Chooses the programs to load.
-pub(crate) fn select(object: &mut OpenObject, ways: &[Way], stand_ins: bool) {
+pub(crate) fn select(object: &mut OpenObject, ways: &[Way], preempts: bool) {
     for mut program in object.progs_mut() {
         let own = program.name().to_string_lossy().into_owned();
         let name = stood_in(&own).unwrap_or(&own);
         let unused = HOOKS.iter().zip(ways).any(|(hook, way)| {
             (name == hook.trace && *way != Way::Trace) || (Some(name) == hook.kprobe && *way != Way::Kprobe)
         });
-        program.set_autoload(!unused && (stand_ins || name == own));
+        let entry = name != own;
+        let wanted = || HOOKS.iter().any(|hook| hook.trace == name && hook.stands_still(preempts));
+        program.set_autoload(!unused && (!entry || wanted()));
     }
 }
 
@@ -263,7 +281,7 @@ pub(crate) struct Attachments {
 pub(crate) fn attach(
     object: &mut Object,
     ways: &[Way],
-    stand_ins: bool,
+    preempts: bool,
 ) -> Result<Attachments, (usize, LoadError)> {
     let mut done = Attachments::default();
     for (i, (hook, way)) in HOOKS.iter().zip(ways).enumerate() {
@@ -274,7 +292,7 @@ pub(crate) fn attach(
             Way::Off => continue,
         };
         let fail = |error: String| (i, LoadError::Attach { hook: hook.target, way: kind, error });
-        if stand_ins && has_entries(object, name) {
+        if hook.stands_still(preempts) && has_entries(object, name) {
             done.attach_entries(object, name, hook.required).map_err(fail)?;
         } else {
             done.attach_counted(object, name).map_err(fail)?;

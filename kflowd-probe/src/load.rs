@@ -12,7 +12,7 @@ use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Iter, IterOpts, Link, MapCore, MapFlags, MapIterOpts, PrintLevel};
 
 use crate::attach::{self, Attachments, Part, Signatures, Way};
-use crate::capture;
+use crate::capture::{self, Pages};
 use crate::drain::{Drain, DrainError};
 use crate::preemption;
 use crate::skel::kflowd::{KflowdSkel, KflowdSkelBuilder, OpenKflowdSkel};
@@ -50,10 +50,14 @@ pub(crate) struct KernelSettings {
 }
 
 impl KernelSettings {
+    fn payload(&self) -> bool {
+        self.sockets && self.capture_bytes > 0
+    }
+
     /// What hooks are for that have to be there.
     fn parts(&self) -> Vec<Part> {
-        let payload = self.sockets && self.capture_bytes > 0;
-        let parts = [(self.files, Part::Files), (self.sockets, Part::Sockets), (payload, Part::Payload)];
+        let parts =
+            [(self.files, Part::Files), (self.sockets, Part::Sockets), (self.payload(), Part::Payload)];
         parts.into_iter().filter_map(|(wanted, part)| wanted.then_some(part)).collect()
     }
 }
@@ -141,9 +145,10 @@ pub(crate) fn set_print(verbose: bool) {
 
 fn open(
     settings: &KernelSettings,
+    pages: Pages,
     kernel: &Signatures,
     ways: &[Way],
-    stand_ins: bool,
+    preempts: bool,
 ) -> Result<OpenKflowdSkel<'static>, LoadError> {
     // Lives as long as the process: the skeleton borrows it.
     let place = Box::leak(Box::new(MaybeUninit::uninit()));
@@ -161,9 +166,9 @@ fn open(
     knobs.own_front = settings.own.front;
     knobs.own_probe = settings.own.probe;
     knobs.own_group = settings.own.group;
-    capture::set_knobs(settings, knobs);
+    capture::set_knobs(settings, pages, knobs);
     attach::set_positions(kernel, knobs);
-    attach::select(skel.open_object_mut(), ways, stand_ins);
+    attach::select(skel.open_object_mut(), ways, preempts);
     Ok(skel)
 }
 
@@ -173,9 +178,10 @@ fn load_and_attach(
     kernel: &Signatures,
 ) -> Result<(KflowdSkel<'static>, Attachments), LoadError> {
     let mut ways = attach::first_ways(kernel, &settings.parts());
-    let stand_ins = preemption::happens(kernel.lazy());
+    let preempts = preemption::happens(kernel.lazy());
+    let pages = if settings.payload() { Pages::find() } else { Pages::default() };
     loop {
-        let mut skel = match open(settings, kernel, &ways, stand_ins)?.load() {
+        let mut skel = match open(settings, pages, kernel, &ways, preempts)?.load() {
             Ok(skel) => skel,
             Err(error) => {
                 // A kernel that refuses even empty programs would refuse each hook in turn.
@@ -186,7 +192,7 @@ fn load_and_attach(
             }
         };
         fill_free(&skel)?;
-        match attach::attach(skel.object_mut(), &ways, stand_ins) {
+        match attach::attach(skel.object_mut(), &ways, preempts) {
             Ok(attachments) => return Ok((skel, attachments)),
             Err((index, error)) => attach::fall_back(&mut ways, index).ok_or(error)?,
         }

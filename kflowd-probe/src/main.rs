@@ -30,6 +30,7 @@ mod report;
 mod settings;
 mod skel;
 mod sweep;
+mod symbols;
 mod users;
 
 use error::{Failure, say};

@@ -9,6 +9,7 @@ import functools
 import os
 import socket
 import struct
+import tempfile
 import threading
 import time
 
@@ -119,6 +120,42 @@ def long_bodies(_kflowd):
                 thread.join()
 
 
+# Of which a part is sent that begins in one page and ends in the next.
+FILE = "".join(f"{number:05} " for number in range(2000))
+BEGIN, SIZE = 3500, 1000
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE
+
+
+def by_sendfile(file, server):
+    offset, left = BEGIN, SIZE
+    while left:
+        sent = os.sendfile(server.fileno(), file.fileno(), offset, left)
+        offset, left = offset + sent, left - sent
+
+
+def by_splice(file, server):
+    reader, writer = os.pipe()
+    assert os.splice(file.fileno(), writer, SIZE, offset_src=BEGIN) == SIZE
+    left = SIZE
+    while left:
+        left -= os.splice(reader, server.fileno(), left)
+    os.close(reader)
+    os.close(writer)
+
+
+def from_pages(_kflowd):
+    """Bodies that the server never has in its own memory; one with its head in one packet, one alone."""
+    with connected(8006) as (client, server), tempfile.TemporaryFile() as file:
+        file.write(FILE.encode())
+        file.flush()
+        for number, (move, flags) in enumerate(((by_sendfile, socket.MSG_MORE), (by_splice, 0), (by_sendfile, 0))):
+            client.sendall(REQUEST % number)
+            receive(server, len(REQUEST % number))
+            server.sendall(HEAD, flags)
+            move(file, server)
+            receive(client, len(HEAD) + SIZE)
+
+
 def question(number):
     return struct.pack("!6H", number, 0x100, 1, 0, 0, 0) + b"\x04name\x04test\x00" + struct.pack("!2H", 1, 1)
 
@@ -169,9 +206,9 @@ def log(_kflowd):
 @functools.cache
 def records():
     """What kflowd says of all conversations."""
-    ports = ",".join(f"tcp/{port}" for port in range(8001, 8006))
+    ports = ",".join(f"tcp/{port}" for port in range(8001, 8007))
     with Kflowd(("-o", "json-min", "-p", f"http={ports}")) as k:
-        for talk in (plain, byte_by_byte, read_late, many, long_bodies, dns, log):
+        for talk in (plain, byte_by_byte, read_late, many, long_bodies, from_pages, dns, log):
             talk(k)
         result = k.stop()
     assert result.code == 0, result.stderr
@@ -197,6 +234,13 @@ def long_bodies_hide_no_message(_directory):
     for requests, responses in sides(records(), 8005):
         assert [r.get("_Url") for r in requests] == ["/0", "/1", "/2"], requests
         assert [r.get("_Status") for r in responses] == [200, 201, 200], responses
+
+
+@test
+def bodies_sent_from_pages(_directory):
+    for requests, responses in sides(records(), 8006):
+        assert [r.get("_Url") for r in requests] == ["/0", "/1", "/2"], requests
+        assert [r.get("_Body") for r in responses] == [FILE[BEGIN : BEGIN + SIZE]] * 3, responses
 
 
 @test
