@@ -34,6 +34,7 @@
 #include "name.bpf.c"
 #include "attrib.bpf.c"
 #include "sweep.bpf.c"
+#include "tcp.bpf.h"
 #include "tcp.bpf.c"
 #include "payload.bpf.c"
 #include "udp.bpf.c"
